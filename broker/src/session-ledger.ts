@@ -1,0 +1,118 @@
+// Owns whose a client id is: reserved names of services, connections in use, persistent sessions and their end.
+import { type Identity, isService, type Verdict } from '@monitor-mesh/shared/access.ts';
+import { durableClientId, type Party, SERVICES, type ServiceName } from '@monitor-mesh/shared/contract.ts';
+
+export const SESSION_NEVER_EXPIRES = 0xffff_ffff;
+const RESERVED = 'mesh-';
+
+/** Whatever stands for one connection; only its identity matters. */
+export type Holder = object;
+
+export interface Session {
+  readonly client_id: string;
+  readonly user: string;
+  readonly role: Party;
+  /** One of the contract's: it exists before its first visit and never ends. */
+  readonly durable: boolean;
+  /** Epoch milliseconds; undefined while it is connected, or when it never ends. */
+  readonly ends_at_ms?: number | undefined;
+}
+
+interface Entry {
+  readonly user: string;
+  role: Party;
+  readonly durable: boolean;
+  persistent: boolean;
+  ends_at_ms: number | undefined;
+  readonly holders: Set<Holder>;
+}
+
+const ALLOWED: Verdict = Object.freeze({ allowed: true });
+const refuse = (reason: string): Verdict => ({ allowed: false, reason });
+
+/** The service that a reserved client id belongs to: `mesh-<service>` and `mesh-<service>-…`. */
+function ownerOf(clientId: string): ServiceName | undefined {
+  return SERVICES.find((service) => clientId === durableClientId(service) || clientId.startsWith(`${durableClientId(service)}-`));
+}
+
+export class SessionLedger {
+  readonly #entries = new Map<string, Entry>();
+
+  /** Enters a session that exists in the persistence. */
+  enter({ client_id, user, role, durable, ends_at_ms }: Session): void {
+    this.#entries.set(client_id, { user, role, durable, persistent: true, ends_at_ms, holders: new Set() });
+  }
+
+  /** Asks for a client id in the name of a connection; when allowed, it is held until `release`. */
+  claim(clientId: string, who: Identity, holder: Holder, cleanStart: boolean): Verdict {
+    const verdict = this.#judge(clientId, who, cleanStart);
+    if (!verdict.allowed) return verdict;
+    const entry = this.#entries.get(clientId) ?? {
+      user: who.user,
+      role: who.role,
+      durable: false,
+      persistent: false,
+      ends_at_ms: undefined,
+      holders: new Set(),
+    };
+    entry.role = who.role;
+    entry.holders.add(holder);
+    this.#entries.set(clientId, entry);
+    return ALLOWED;
+  }
+
+  #judge(clientId: string, who: Identity, cleanStart: boolean): Verdict {
+    if (clientId.startsWith(RESERVED) && (!isService(who.role) || ownerOf(clientId) !== who.role))
+      return refuse(`client ids that begin with '${RESERVED}' belong to the mesh's services`);
+    const entry = this.#entries.get(clientId);
+    if (entry?.durable) return cleanStart ? refuse('a clean start would erase messages that are promised to this service') : ALLOWED;
+    if (entry && entry.user !== who.user) return refuse('the client id belongs to another user');
+    return ALLOWED;
+  }
+
+  /** The connection is up: from now on the session is what it asked for. */
+  confirm(clientId: string, persistent: boolean): void {
+    const entry = this.#entries.get(clientId);
+    if (!entry || entry.durable) return;
+    entry.persistent = persistent;
+    entry.ends_at_ms = undefined;
+  }
+
+  /** The connection is gone. `ends_at_ms` is when its session ends: undefined for never, 0 for now. */
+  release(clientId: string, holder: Holder, ends_at_ms: number | undefined): void {
+    const entry = this.#entries.get(clientId);
+    if (!entry?.holders.delete(holder) || entry.holders.size > 0 || entry.durable) return;
+    if (!entry.persistent || ends_at_ms === 0) this.#entries.delete(clientId);
+    else entry.ends_at_ms = ends_at_ms;
+  }
+
+  /** The session ended while nobody was connected. */
+  forget(clientId: string): void {
+    const entry = this.#entries.get(clientId);
+    if (entry && !entry.durable && entry.holders.size === 0) this.#entries.delete(clientId);
+  }
+
+  /** Who reads what waits for a client id. */
+  roleOf(clientId: string): Party | undefined {
+    return this.#entries.get(clientId)?.role;
+  }
+
+  isDurable(clientId: string): boolean {
+    return this.#entries.get(clientId)?.durable ?? false;
+  }
+
+  isPersistent(clientId: string): boolean {
+    return this.#entries.get(clientId)?.persistent ?? false;
+  }
+
+  isHeld(clientId: string): boolean {
+    return (this.#entries.get(clientId)?.holders.size ?? 0) > 0;
+  }
+
+  /** Sessions that outlive their connections. */
+  sessions(): readonly Session[] {
+    return [...this.#entries]
+      .filter(([, { persistent }]) => persistent)
+      .map(([client_id, { user, role, durable, ends_at_ms }]) => ({ client_id, user, role, durable, ends_at_ms }));
+  }
+}

@@ -1,0 +1,38 @@
+// Owns local time. Everything else speaks ISO 8601 UTC or epoch milliseconds.
+
+/** How far a sender's clock may run ahead of ours before its instant is replaced, in ms. */
+export const CLOCK_AHEAD_MS_MAX = 60_000;
+
+/** ISO 8601 UTC with milliseconds: `2026-10-05T07:02:03.000Z`. */
+export const isoOf = (epochMs: number): string => new Date(epochMs).toISOString();
+
+/** Epoch milliseconds of an ISO 8601 instant. */
+export const epochOf = (iso: string): number => Temporal.Instant.from(iso).epochMilliseconds;
+
+const local = (epochMs: number, zone: string): Temporal.ZonedDateTime =>
+  Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone);
+
+/** Wall clock of the house, `HH:MM:SS`: the `heure` of the legacy frame. */
+export const heureOf = (epochMs: number, zone: string): string =>
+  local(epochMs, zone).toPlainTime().toString({ smallestUnit: 'second' });
+
+/**
+ * The instant a change counts for: the sender's own unless it lies in the future, then ours, flagged.
+ *
+ * @param at ISO 8601 of the sender, if it gave one
+ */
+export function instantOfChange(at: string | undefined, nowMs: number): { readonly at_ms: number; readonly clock_wrong: boolean } {
+  if (at === undefined) return { at_ms: nowMs, clock_wrong: false };
+  const atMs = epochOf(at);
+  return atMs > nowMs + CLOCK_AHEAD_MS_MAX ? { at_ms: nowMs, clock_wrong: true } : { at_ms: atMs, clock_wrong: false };
+}
+
+/** Whether the time zone database knows a name such as `Europe/Paris`. */
+export function isTimeZone(zone: string): boolean {
+  try {
+    local(0, zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
