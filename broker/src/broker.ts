@@ -2,68 +2,32 @@
 import { randomUUID } from 'node:crypto';
 import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Identity, isService } from '@monitor-mesh/shared/access.ts';
-import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
-import { codeOf, reasonOf } from '@monitor-mesh/shared/errors.ts';
+import type { Identity } from '@monitor-mesh/shared/access.ts';
+import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
-import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
-import { type Authenticate, type Caller, ConnectGate, type Origin } from './connect-gate.ts';
-import { createDurableSessions, keepSubscriptions } from './durable-sessions.ts';
-import { type Engine, type EngineClient, startEngine } from './engine.ts';
+import { ConnectGate, type Origin } from './connect-gate.ts';
+import { createDurableSessions } from './durable-sessions.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { watchEngine } from './engine-events.ts';
 import { Hooks } from './hooks.ts';
-import { type BrokerImage, countWaiting, eraseSession, restoreImage, takeImage } from './image.ts';
+import { type BrokerImage, countWaiting, restoreImage, takeImage } from './image.ts';
 import { isInternal } from './internal-topics.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { BrokerOptions, MeshBroker, OwnPublish } from './mesh-broker.ts';
 import { PacketGuard } from './packet-guard.ts';
 import { createMemoryPersistence, type Persistence, watchPersistence } from './persistence.ts';
 import { stamp } from './publish-decision.ts';
 import { Refusals } from './refusals.ts';
+import { eraseEndedSessions } from './session-end.ts';
 import { SessionLedger } from './session-ledger.ts';
 import { sysTopics } from './sys-topics.ts';
-import { openTcpListener, type Listener } from './tcp-listener.ts';
+import { type Listener, openTcpListener } from './tcp-listener.ts';
 import { TopicRules } from './topic-rules.ts';
 import { openWebSocketListener, type WebSocketListenerOptions } from './websocket-listener.ts';
 
-export type { Authenticate, BrokerImage, Caller, Limits, Persistence };
-
-export interface BrokerOptions {
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly authenticate: Authenticate;
-  /** Services whose durable sessions exist from the start. */
-  readonly consumers: readonly ServiceName[];
-  /** Told in `$SYS/broker/version`. */
-  readonly version: string;
-  /** Any implementation of the aedes-persistence interface; in memory when absent. */
-  readonly persistence?: Persistence;
-  /** What an earlier broker's `dump` gave, for an empty persistence. */
-  readonly restore?: BrokerImage;
-  /** Name under which messages are counted: never the same for two runs over one persistence. */
-  readonly id?: string;
-  readonly now?: () => number;
-  readonly limits?: Partial<Limits>;
-}
-
-export interface OwnPublish {
-  readonly retain?: boolean;
-}
-
-export interface MeshBroker extends AsyncDisposable {
-  /** A connection inside the process: bytes of MQTT, no password; the identity is the host's word. */
-  attach(identity: Identity): Duplex;
-  /** @throws the system's error (EADDRINUSE…) */
-  listenTcp(options: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }>;
-  /** Never anonymous. @throws the system's error (EADDRINUSE…) */
-  listenWebSocket(options: WebSocketListenerOptions): Promise<{ readonly port: number }>;
-  /** The broker's own messages; QoS as in the contract. Resolves when the message is queued and sent. */
-  publishOwn(topic: string, payload: string | Buffer, options?: OwnPublish): Promise<void>;
-  /** Messages queued for absent or slow persistent sessions. */
-  waiting(): Promise<number>;
-  /** Retained messages and persistent sessions; whole when taken after `close`. */
-  dump(): Promise<BrokerImage>;
-  /** Ends every connection. Last wills are published first. */
-  close(): Promise<void>;
-}
+export type { Authenticate, Caller } from './connect-gate.ts';
+export type { BrokerImage } from './image.ts';
+export type { BrokerOptions, MeshBroker } from './mesh-broker.ts';
 
 /** A broker without a listener, with the contract's sessions in place. */
 export async function createBroker(options: BrokerOptions): Promise<MeshBroker> {
@@ -144,7 +108,15 @@ class Broker implements MeshBroker {
     const hooks = { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward };
     const engine = await startEngine({ ...hooks, id, persistence, drain_timeout_ms: this.#limits.drain_timeout_ms });
     this.#engine = engine;
-    this.#watch(engine);
+    watchEngine({
+      engine,
+      persistence,
+      log: this.#log,
+      gate: this.#gate,
+      hooks: this.#hooks,
+      ledger: this.#ledger,
+      clients: this.#clients,
+    });
     if (restore) {
       if (restore.engine_id === id) engine.counter = restore.counter;
       await restoreImage(restore, persistence, this.#ledger, this.#now());
@@ -152,44 +124,22 @@ class Broker implements MeshBroker {
     await createDurableSessions(consumers, persistence, this.#ledger);
     for await (const { topic } of persistence.createRetainedStream('#')) this.#retained.add(topic);
     const started_ms = this.#now();
-    const sources = { engine, version, started_ms, traffic: this.#traffic, now: this.#now, retained: () => this.#retained.size };
+    const sources = {
+      engine,
+      version,
+      started_ms,
+      traffic: this.#traffic,
+      now: this.#now,
+      retained: () => this.#retained.size,
+    };
     const keepHouse = (): void => {
       for (const [topic, text] of sysTopics(sources)) this.#publishInBackground(topic, text, { retain: true });
-      this.#eraseEnded().catch((error: unknown) => this.#log.error({ reason: reasonOf(error) }, 'ended sessions could not be erased'));
+      eraseEndedSessions(persistence, this.#ledger, this.#now()).catch((error: unknown) =>
+        this.#log.error({ reason: reasonOf(error) }, 'ended sessions could not be erased'),
+      );
     };
     keepHouse();
     this.#housekeeping = setInterval(keepHouse, this.#limits.sys_interval_ms).unref();
-  }
-
-  #watch(engine: Engine): void {
-    const count = (): void => this.#clients.set(engine.connectedClients);
-    engine.on('client', (client: EngineClient) => {
-      this.#gate.onUp(engine, client);
-      count();
-    });
-    engine.on('clientReady', (client: EngineClient) => this.#hooks.onReady(client));
-    engine.on('clientDisconnect', (client: EngineClient) => {
-      this.#gate.onDown(engine, client);
-      count();
-    });
-    engine.on('sessionExpired', (client: EngineClient) => this.#ledger.forget(client.id ?? ''));
-    engine.on('unsubscribe', (topics: readonly string[], client: EngineClient) => this.#onUnsubscribe(topics, client));
-    engine.on('clientError', (client: EngineClient, error: Error) => this.#onClientError(client, error));
-    engine.on('connectionError', (client: EngineClient, error: Error) => this.#onClientError(client, error));
-    engine.on('error', (error: Error) => this.#log.error({ err: error }, 'the persistence failed'));
-  }
-
-  #onClientError(client: EngineClient, error: Error): void {
-    const level = codeOf(error) === 'packet_refused' ? 'warn' : 'debug';
-    this.#log[level]({ client: client.id, reason: error.message }, 'connection fault');
-  }
-
-  #onUnsubscribe(topics: readonly string[], client: EngineClient): void {
-    const role = this.#gate.identityOf(client)?.role;
-    if (role === undefined || !isService(role) || !this.#ledger.isDurable(client.id ?? '')) return;
-    keepSubscriptions(role, topics, this.#persistence).catch((error: unknown) =>
-      this.#log.error({ client: client.id, reason: reasonOf(error) }, 'a promised subscription could not be kept'),
-    );
   }
 
   /** An unknown session belongs to a persistence that was filled elsewhere: what it may read is judged when it comes. */
@@ -197,15 +147,6 @@ class Broker implements MeshBroker {
     if (isInternal(topic)) return false;
     const role = this.#ledger.roleOf(clientId);
     return role === undefined || this.#rules.of(role, topic).readable;
-  }
-
-  async #eraseEnded(): Promise<void> {
-    const now = this.#now();
-    for (const { client_id, ends_at_ms } of this.#ledger.sessions()) {
-      if (ends_at_ms === undefined || ends_at_ms > now || this.#ledger.isHeld(client_id)) continue;
-      this.#ledger.forget(client_id);
-      await eraseSession(this.#persistence, client_id);
-    }
   }
 
   #open(connection: Duplex, origin: Origin): void {
@@ -223,7 +164,10 @@ class Broker implements MeshBroker {
 
   attach(identity: Identity): Duplex {
     const [inner, outer] = duplexPair({ allowHalfOpen: false });
-    inner.once('close', () => (outer.readableLength === 0 ? outer.destroy() : outer.once('end', () => outer.destroy())));
+    inner.once('close', () => {
+      if (inner.writableFinished && outer.readableLength > 0) outer.once('end', () => outer.destroy());
+      else outer.destroy();
+    });
     outer.once('close', () => inner.destroy());
     this.#open(inner, { identity });
     return outer;
@@ -272,7 +216,7 @@ class Broker implements MeshBroker {
   }
 
   dump(): Promise<BrokerImage> {
-    return takeImage(this.#running, this.#persistence, this.#ledger);
+    return takeImage(this.#running, this.#persistence, this.#ledger, this.#now());
   }
 
   close(): Promise<void> {

@@ -65,7 +65,11 @@ export class ConnectGate {
   }
 
   /** The engine's `authenticate`: identity first, then the client id. Resolves to a refusal or to nothing. */
-  async onConnect(client: EngineClient, username: string | undefined, password: Buffer | undefined): Promise<Refusal | null> {
+  async onConnect(
+    client: EngineClient,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<Refusal | null> {
     const refused = await this.#judge(client, username, password);
     if (!refused) return null;
     this.#options.refused.inc();
@@ -73,11 +77,17 @@ export class ConnectGate {
     return Object.assign(new Error(refused.reason), { returnCode: refused.code });
   }
 
-  async #judge(client: EngineClient, username: string | undefined, password: Buffer | undefined): Promise<Refused | undefined> {
+  async #judge(
+    client: EngineClient,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<Refused | undefined> {
     const { id, conn } = client;
     const origin = this.#origins.get(conn);
-    if (id === null || origin === undefined) throw new TypeError('expected a client id and an origin at authentication');
-    if (hasForbiddenText(id)) return refuse(IDENTIFIER_REJECTED, 'expected a client id of well-formed text without U+0000');
+    if (id === null || origin === undefined)
+      throw new TypeError('expected a client id and an origin at authentication');
+    if (hasForbiddenText(id))
+      return refuse(IDENTIFIER_REJECTED, 'expected a client id of well-formed text without U+0000');
     if ('caller' in origin && this.#up.size >= this.#options.connections_max)
       return refuse(SERVER_UNAVAILABLE, `expected at most ${this.#options.connections_max} connections`);
     const who = 'identity' in origin ? origin.identity : await this.#identify(username, password, origin.caller);
@@ -92,7 +102,8 @@ export class ConnectGate {
     password: Buffer | undefined,
     caller: Caller,
   ): Promise<Identity | Refused | { readonly refused: string }> {
-    if (caller.transport === 'ws' && !username) return { refused: 'a WebSocket connection needs a user and a password' };
+    if (caller.transport === 'ws' && !username)
+      return { refused: 'a WebSocket connection needs a user and a password' };
     try {
       return await this.#options.authenticate(username, password?.toString(), caller);
     } catch (error) {
@@ -127,7 +138,7 @@ export class ConnectGate {
       return;
     }
     this.#up.set(id, client);
-    this.#options.ledger.confirm(id, !client.clean);
+    this.#options.ledger.confirm(id, !client.clean, expiryOf(client));
   }
 
   /**
@@ -147,17 +158,21 @@ export class ConnectGate {
   }
 
   #release(client: EngineClient, id: string): void {
-    const expiry_s = client.version === 5 ? client.sessionExpiryInterval : SESSION_NEVER_EXPIRES;
-    const now = this.#options.now();
-    this.#options.ledger.release(id, client, expiry_s >= SESSION_NEVER_EXPIRES ? undefined : expiry_s === 0 ? 0 : now + expiry_s * 1000);
+    this.#options.ledger.release(id, client, expiryOf(client), this.#options.now());
   }
 }
+
+/** Before MQTT 5 a session that outlives its connection never ends. */
+const expiryOf = ({ version, sessionExpiryInterval }: EngineClient): number =>
+  version === 5 ? sessionExpiryInterval : SESSION_NEVER_EXPIRES;
+
+const ignore = (): void => undefined;
 
 /** A session of the contract outlives whatever its client says of it, in CONNECT or DISCONNECT. */
 function keepForEver(client: EngineClient): void {
   client._sessionExpiryClamped = client.sessionExpiryInterval !== SESSION_NEVER_EXPIRES;
   Object.defineProperties(client, {
-    clean: { get: () => false, set: () => {} },
-    sessionExpiryInterval: { get: () => SESSION_NEVER_EXPIRES, set: () => {} },
+    clean: { get: () => false, set: ignore },
+    sessionExpiryInterval: { get: () => SESSION_NEVER_EXPIRES, set: ignore },
   });
 }

@@ -13,6 +13,9 @@ export interface DeliveryRules {
   now(): number;
 }
 
+/** A held message was answered when it came. */
+const noAnswer = (): void => undefined;
+
 /** A message that was being queued while its client connected can be this far behind the engine's counter. */
 const COUNTED_BACK_MAX = 10_000;
 
@@ -65,14 +68,23 @@ export class Delivery {
   }
 
   #wasReplayed(brokerId: string, counter: number | undefined): boolean {
-    return this.#replayed.size > 0 && brokerId === this.#rules.engine_id && counter !== undefined && this.#replayed.has(counter);
+    return (
+      this.#replayed.size > 0 &&
+      brokerId === this.#rules.engine_id &&
+      counter !== undefined &&
+      this.#replayed.has(counter)
+    );
   }
 
   /** Looks at a message that comes from the queue; `null` deletes it there. */
   replay(packet: EnginePacket): EnginePacket | null {
     if (!this.#isReplaying) return packet; // a live one, seen already
     const { brokerId, brokerCounter, messageExpiry, topic } = packet;
-    if (brokerId === this.#rules.engine_id && brokerCounter !== undefined && brokerCounter > this.#rules.counter - COUNTED_BACK_MAX)
+    if (
+      brokerId === this.#rules.engine_id &&
+      brokerCounter !== undefined &&
+      brokerCounter > this.#rules.counter - COUNTED_BACK_MAX
+    )
       this.#replayed.add(brokerCounter);
     if (!this.#rules.mayRead(topic)) return null;
     if (messageExpiry === undefined || messageExpiry > this.#rules.now()) return packet;
@@ -85,6 +97,6 @@ export class Delivery {
     const held = this.#held;
     this.#held = [];
     for (const packet of held)
-      if (!this.#wasReplayed(packet.brokerId ?? '', packet.brokerCounter)) this.#deliverQoS(packet, () => {});
+      if (!this.#wasReplayed(packet.brokerId ?? '', packet.brokerCounter)) this.#deliverQoS(packet, noAnswer);
   }
 }

@@ -7,7 +7,9 @@ import type { SessionLedger } from './session-ledger.ts';
 
 /** The filters whose messages wait for a service when it is away. */
 export const durableFilters = (service: Party): readonly string[] =>
-  TOPIC_LIST.filter(({ durable }) => durable.some((consumer) => consumer === service)).map(({ pattern }) => filterOf(pattern));
+  TOPIC_LIST.filter(({ durable }) => durable.some((consumer) => consumer === service)).map(({ pattern }) =>
+    filterOf(pattern),
+  );
 
 const subscriptionsOf = (service: ServiceName): readonly EngineSubscription[] =>
   durableFilters(service).map((topic) => ({ topic, qos: 1 }));
@@ -28,7 +30,11 @@ export async function createDurableSessions(
 }
 
 /** Puts back what a service unsubscribed from: the session keeps what the contract promises. */
-export async function keepSubscriptions(service: ServiceName, dropped: readonly string[], persistence: Persistence): Promise<void> {
+export async function keepSubscriptions(
+  service: ServiceName,
+  dropped: readonly string[],
+  persistence: Persistence,
+): Promise<void> {
   const kept = subscriptionsOf(service).filter(({ topic }) => dropped.includes(topic));
   if (kept.length > 0) await persistence.addSubscriptions({ id: durableClientId(service) }, kept);
 }

@@ -1,5 +1,6 @@
 // Owns what the engine asks at each packet, and performs what the decisions of the other files say.
 import { type Identity, maySubscribe, type Verdict } from '@monitor-mesh/shared/access.ts';
+import type { Party } from '@monitor-mesh/shared/contract.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Counter } from '@monitor-mesh/shared/metrics.ts';
 import type { ConnectGate } from './connect-gate.ts';
@@ -50,12 +51,13 @@ export class Hooks implements EngineHooks {
   }
 
   readonly preConnect: EngineHooks['preConnect'] = (client, _, done) => {
-    const { rules, refusals, now, engine } = this.#parts;
+    const { gate, rules, refusals, now, engine } = this.#parts;
+    let role: Party | undefined; // known only after authentication, and the same from then on
     const delivery = new Delivery(client, {
       engine_id: engine().id,
       counter: engine().counter,
       mayRead: (topic) => {
-        const role = this.#parts.gate.identityOf(client)?.role;
+        role ??= gate.identityOf(client)?.role;
         return role !== undefined && !isInternal(topic) && rules.of(role, topic).readable;
       },
       keepsUp: () => this.#keepsUp(client),
@@ -106,7 +108,10 @@ export class Hooks implements EngineHooks {
     const who = this.#parts.gate.identityOf(client);
     const verdict = who ? this.#judgeSubscription(client, who, subscription) : refuse('expected an identity');
     if (!verdict.allowed) {
-      this.#parts.log.info({ client: client.id, topic: subscription.topic, reason: verdict.reason }, 'subscription refused');
+      this.#parts.log.info(
+        { client: client.id, topic: subscription.topic, reason: verdict.reason },
+        'subscription refused',
+      );
       subscription.qos = 0; // Aedes stores every subscription of the packet when one is granted; with QoS 0 nothing is queued
     }
     // answered only after all of the packet were judged, for the same reason
@@ -173,7 +178,10 @@ export class Hooks implements EngineHooks {
     const { conn } = client;
     if (!(conn instanceof PacketGuard) || conn.unsent_bytes <= this.#parts.unsent_bytes_max) return true;
     if (!conn.destroyed) {
-      this.#parts.log.warn({ client: client.id, unsent_bytes: conn.unsent_bytes }, 'client does not take what it is sent: cut');
+      this.#parts.log.warn(
+        { client: client.id, unsent_bytes: conn.unsent_bytes },
+        'client does not take what it is sent: cut',
+      );
       conn.destroy(new Error('the client does not take what it is sent'));
     }
     return false;
@@ -181,7 +189,10 @@ export class Hooks implements EngineHooks {
 }
 
 /** Puts identity and age limit on a packet. */
-function carry(packet: EnginePacket, { properties, expires_at_ms }: Pick<ReturnType<typeof stamp>, 'properties' | 'expires_at_ms'>): void {
+function carry(
+  packet: EnginePacket,
+  { properties, expires_at_ms }: Pick<ReturnType<typeof stamp>, 'properties' | 'expires_at_ms'>,
+): void {
   if (properties) packet.properties = properties;
   if (expires_at_ms !== undefined) packet.messageExpiry = expires_at_ms;
 }

@@ -14,7 +14,10 @@ export async function readImage(path: string): Promise<BrokerImage | undefined> 
   }
   const image: unknown = parse(text, path);
   if (image === null || typeof image !== 'object' || !('format' in image) || image.format !== 1)
-    throw new MeshError('image_unknown', `expected a broker's image of format 1 in ${path}; move the file away to start empty`);
+    throw new MeshError(
+      'image_unknown',
+      `expected a broker's image of format 1 in ${path}; move the file away to start empty`,
+    );
   return image as BrokerImage;
 }
 
@@ -22,7 +25,9 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new MeshError('image_damaged', `expected JSON in ${path}; move the file away to start empty`, { cause: error });
+    throw new MeshError('image_damaged', `expected JSON in ${path}; move the file away to start empty`, {
+      cause: error,
+    });
   }
 }
 

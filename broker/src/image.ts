@@ -50,13 +50,16 @@ function messageOf({ payload, properties, ...packet }: MessageImage): EnginePack
     ...packet,
     payload: Buffer.from(payload, 'base64'),
     ...(properties && {
-      properties: { ...plain, ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }) },
+      properties: {
+        ...plain,
+        ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
+      },
     }),
   };
 }
 
 /** What waits for a session, oldest first. */
-async function queueOf(persistence: Persistence, clientId: string): Promise<readonly Queued[]> {
+export async function queueOf(persistence: Persistence, clientId: string): Promise<readonly Queued[]> {
   const queue: Queued[] = [];
   for await (const packet of persistence.outgoingStream({ id: clientId })) queue.push(packet);
   return queue;
@@ -65,18 +68,23 @@ async function queueOf(persistence: Persistence, clientId: string): Promise<read
 /** How many messages wait in all sessions. */
 export async function countWaiting(persistence: Persistence, ledger: SessionLedger): Promise<number> {
   let waiting = 0;
-  for (const { client_id } of ledger.sessions()) waiting += (await queueOf(persistence, client_id)).length;
+  for (const { client_id } of ledger.sessions(0)) waiting += (await queueOf(persistence, client_id)).length;
   return waiting;
 }
 
-export async function takeImage(engine: Engine, persistence: Persistence, ledger: SessionLedger): Promise<BrokerImage> {
+export async function takeImage(
+  engine: Engine,
+  persistence: Persistence,
+  ledger: SessionLedger,
+  nowMs: number,
+): Promise<BrokerImage> {
   const retained: MessageImage[] = [];
   for await (const packet of persistence.createRetainedStream('#')) {
     const message: EnginePacket = packet;
     if (!message.topic.startsWith('$')) retained.push(messageImage(message));
   }
   const sessions: SessionImage[] = [];
-  for (const session of ledger.sessions()) {
+  for (const session of ledger.sessions(nowMs)) {
     const queue = await queueOf(persistence, session.client_id);
     sessions.push({
       ...session,
@@ -90,7 +98,12 @@ export async function takeImage(engine: Engine, persistence: Persistence, ledger
 }
 
 /** Puts an image into an empty persistence. Sessions whose end has passed are left out. */
-export async function restoreImage(image: BrokerImage, persistence: Persistence, ledger: SessionLedger, nowMs: number): Promise<void> {
+export async function restoreImage(
+  image: BrokerImage,
+  persistence: Persistence,
+  ledger: SessionLedger,
+  nowMs: number,
+): Promise<void> {
   for (const message of image.retained) await persistence.storeRetained(messageOf(message));
   for (const { subscriptions, queue, ...session } of image.sessions) {
     if (session.ends_at_ms !== undefined && session.ends_at_ms <= nowMs) continue;
@@ -101,29 +114,32 @@ export async function restoreImage(image: BrokerImage, persistence: Persistence,
 }
 
 /** The interface gives packet identifiers only to messages that are queued already, and knows a PUBREL only in place of one. */
-async function restoreQueued(persistence: Persistence, clientId: string, image: MessageImage | PubrelImage, index: number): Promise<void> {
+async function restoreQueued(
+  persistence: Persistence,
+  clientId: string,
+  image: MessageImage | PubrelImage,
+  index: number,
+): Promise<void> {
   const client = { id: clientId };
   const packet: EnginePacket = isPubrel(image)
-    ? { cmd: 'publish', topic: 'received', payload: Buffer.alloc(0), qos: 2, retain: false, brokerId: 'image', brokerCounter: index + 1 }
+    ? {
+        cmd: 'publish',
+        topic: 'received',
+        payload: Buffer.alloc(0),
+        qos: 2,
+        retain: false,
+        brokerId: 'image',
+        brokerCounter: index + 1,
+      }
     : messageOf(image);
   await persistence.outgoingEnqueue({ clientId }, packet);
   const { messageId } = image;
   if (messageId === undefined || typeof packet.brokerId !== 'string' || packet.brokerCounter === undefined) return;
-  await persistence.outgoingUpdate(client, { cmd: 'publish', brokerId: packet.brokerId, brokerCounter: packet.brokerCounter, messageId });
+  await persistence.outgoingUpdate(client, {
+    cmd: 'publish',
+    brokerId: packet.brokerId,
+    brokerCounter: packet.brokerCounter,
+    messageId,
+  });
   if (isPubrel(image)) await persistence.outgoingUpdate(client, { cmd: 'pubrel', messageId });
-}
-
-/** Ends a session in the persistence: subscriptions, queue and will. */
-export async function eraseSession(persistence: Persistence, clientId: string): Promise<void> {
-  const client = { id: clientId };
-  await persistence.cleanSubscriptions(client);
-  await persistence.delWill(client);
-  let messageId = 0;
-  for (const packet of await queueOf(persistence, clientId)) {
-    messageId = packet.messageId ?? messageId + 1;
-    const { brokerId, brokerCounter } = packet;
-    if (packet.messageId === undefined && typeof brokerId === 'string' && brokerCounter !== undefined)
-      await persistence.outgoingUpdate(client, { cmd: 'publish', brokerId, brokerCounter, messageId });
-    await persistence.outgoingClearMessageId(client, { messageId });
-  }
 }

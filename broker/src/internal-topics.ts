@@ -26,7 +26,8 @@ export function parseOversized(payload: Buffer): Oversized {
   const value: unknown = JSON.parse(payload.toString());
   if (typeof value === 'object' && value !== null && 'topic' in value && 'bytes' in value && 'limit' in value) {
     const { topic, bytes, limit } = value;
-    if (typeof topic === 'string' && typeof bytes === 'number' && typeof limit === 'number') return { topic, bytes, limit };
+    if (typeof topic === 'string' && typeof bytes === 'number' && typeof limit === 'number')
+      return { topic, bytes, limit };
   }
   throw new TypeError('expected topic, bytes and limit in the note of an oversized packet');
 }

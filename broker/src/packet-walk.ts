@@ -11,7 +11,11 @@ const NOTHING = Buffer.alloc(0);
 
 type PacketLimits = Pick<
   Limits,
-  'first_packet_bytes_max' | 'own_publish_bytes_max' | 'other_publish_bytes_max' | 'other_packet_bytes_max' | 'packet_bytes_max'
+  | 'first_packet_bytes_max'
+  | 'own_publish_bytes_max'
+  | 'other_publish_bytes_max'
+  | 'other_packet_bytes_max'
+  | 'packet_bytes_max'
 >;
 
 interface Head {
@@ -120,7 +124,8 @@ export class PacketWalk {
   #judgePublish(bytes: Buffer, { first, body, remaining }: Head): Judgement {
     const limits = this.#limits;
     if (remaining <= limits.own_publish_bytes_max) return 'pass';
-    if (remaining > limits.packet_bytes_max) throw fault(`expected a packet of at most ${limits.packet_bytes_max} bytes, got ${remaining}`);
+    if (remaining > limits.packet_bytes_max)
+      throw fault(`expected a packet of at most ${limits.packet_bytes_max} bytes, got ${remaining}`);
     if (bytes.length < body + 2) return 'incomplete';
     const topicEnd = body + 2 + bytes.readUInt16BE(body);
     const idEnd = topicEnd + ((first & 0x06) === 0 ? 0 : 2);

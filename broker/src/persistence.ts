@@ -119,9 +119,9 @@ export function selectQueues(
   if (matched.length === 0) return matched;
   const chosen = new Map<string, MatchedSubscription>();
   for (const subscription of matched) {
-    if (skips(subscription.topic, topic)) continue;
     const known = chosen.get(subscription.clientId);
-    if (known ? known.qos < subscription.qos : mayQueue(subscription.clientId, topic)) chosen.set(subscription.clientId, subscription);
+    if (known ? known.qos < subscription.qos : mayQueue(subscription.clientId, topic))
+      chosen.set(subscription.clientId, subscription);
   }
   return [...chosen.values()];
 }
@@ -141,6 +141,12 @@ export function watchPersistence(inner: Persistence, rules: QueueRules): Persist
         to.filter(({ qos }) => qos !== 1),
         packet,
       );
+    },
+    outgoingUpdate(client, packet) {
+      // a PUBREL has no identity of its own, so aedes-persistence 10.3.1 takes the second of a session for its first
+      const { cmd, messageId } = packet;
+      if (cmd !== 'pubrel' || messageId === undefined) return inner.outgoingUpdate(client, packet);
+      return inner.outgoingUpdate(client, { cmd, messageId, brokerId: cmd, brokerCounter: messageId });
     },
     createRetainedStreamCombi: (filters) => Readable.from(retainedOf(inner, filters)),
     async subscriptionsByTopic(topic) {

@@ -1,6 +1,7 @@
 // Owns what becomes of one PUBLISH: refused with a reason, or carried on with its identity, its age limit and its rank.
-import { isMid, MID_PROPERTY, newMid } from '@monitor-mesh/shared/mid.ts';
+
 import type { TopicDefinition } from '@monitor-mesh/shared/contract.ts';
+import { isMid, MID_PROPERTY, newMid } from '@monitor-mesh/shared/mid.ts';
 import type { EnginePacket, PacketProperties } from './engine.ts';
 import { hasForbiddenText, OVERSIZED_TOPIC, parseOversized, shortTopic } from './internal-topics.ts';
 import type { TopicRule } from './topic-rules.ts';
@@ -16,10 +17,15 @@ export type PublishDecision =
       readonly promised: boolean;
     };
 
-const refuse = (topic: string, reason: string): PublishDecision => ({ kind: 'refuse', topic: shortTopic(topic), reason });
+const refuse = (topic: string, reason: string): PublishDecision => ({
+  kind: 'refuse',
+  topic: shortTopic(topic),
+  reason,
+});
 
 /** Commands: a retained one would be executed again at each reconnection. */
-const isCommand = ({ max_age_s, pattern }: TopicDefinition): boolean => max_age_s !== undefined || pattern === 'domoticz/in';
+const isCommand = ({ max_age_s, pattern }: TopicDefinition): boolean =>
+  max_age_s !== undefined || pattern === 'domoticz/in';
 
 /** Decides on a packet under the rule of its topic; the packet itself is not touched. */
 export function decidePublish(packet: EnginePacket, rule: TopicRule, nowMs: number): PublishDecision {
@@ -29,7 +35,10 @@ export function decidePublish(packet: EnginePacket, rule: TopicRule, nowMs: numb
   if (!rule.publish.allowed) return refuse(topic, rule.publish.reason);
   const { definition } = rule;
   if (packet.retain && definition && !definition.retain && isCommand(definition))
-    return refuse(topic, `a retained command would be repeated at each reconnection: publish '${topic}' without retain`);
+    return refuse(
+      topic,
+      `a retained command would be repeated at each reconnection: publish '${topic}' without retain`,
+    );
   return {
     kind: 'carry',
     retain: packet.retain && (definition === undefined || definition.retain),
@@ -38,9 +47,11 @@ export function decidePublish(packet: EnginePacket, rule: TopicRule, nowMs: numb
   };
 }
 
+const kib = (bytes: number): string => `${Math.ceil(bytes / 1024)} KiB`;
+
 function decideOversized(packet: EnginePacket): PublishDecision {
   const { topic, bytes, limit } = parseOversized(Buffer.from(packet.payload));
-  return refuse(topic, `expected at most ${limit} bytes, got ${bytes}`);
+  return refuse(topic, `expected a message of at most ${kib(limit)}, got ${kib(bytes)}`);
 }
 
 /** Identity and age limit of a message of the mesh; for any other topic only what the engine would leak is taken out. */

@@ -26,7 +26,10 @@ export class Refusals implements Disposable {
   constructor(options: RefusalsOptions) {
     this.#options = options;
     this.#denied = options.metrics.counter('mqtt_publish_denied_total', 'Publishes that were refused');
-    this.#expired = options.metrics.counter('mqtt_messages_expired_total', 'Messages that outlived their age limit in a queue');
+    this.#expired = options.metrics.counter(
+      'mqtt_messages_expired_total',
+      'Messages that outlived their age limit in a queue',
+    );
     this.#tally = new RejectTally(({ topic, reason, count }) => {
       const at = new Date(options.now()).toISOString();
       options.publish(TOPICS.reject.pattern, JSON.stringify({ topic, reason, count, at }));

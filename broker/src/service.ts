@@ -5,7 +5,13 @@ import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
 import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import { portFault } from '@monitor-mesh/shared/host.ts';
-import { READY, type Readiness, type Service, type ServiceContext, type ServiceModule } from '@monitor-mesh/shared/service.ts';
+import {
+  READY,
+  type Readiness,
+  type Service,
+  type ServiceContext,
+  type ServiceModule,
+} from '@monitor-mesh/shared/service.ts';
 import { isoOf } from '@monitor-mesh/shared/time.ts';
 import { createBroker, type MeshBroker } from './broker.ts';
 import { createAuthenticate } from './caller-identity.ts';
@@ -81,7 +87,11 @@ class BrokerService implements Service {
       version,
       now,
       consumers,
-      authenticate: createAuthenticate({ authenticator: door.authenticator, open_networks: this.#config.MQTT_OPEN_NETWORKS, local_is_trusted }),
+      authenticate: createAuthenticate({
+        authenticator: door.authenticator,
+        open_networks: this.#config.MQTT_OPEN_NETWORKS,
+        local_is_trusted,
+      }),
       ...(restore === undefined ? {} : { restore }),
     });
     this.#broker = broker;
@@ -124,7 +134,9 @@ class BrokerService implements Service {
 
   async #publishState(state: 'ready' | 'offline'): Promise<void> {
     const { version, now } = this.#context;
-    await this.#broker?.publishOwn('mesh/broker/status', JSON.stringify({ state, since: isoOf(now()), version }), { retain: true });
+    await this.#broker?.publishOwn('mesh/broker/status', JSON.stringify({ state, since: isoOf(now()), version }), {
+      retain: true,
+    });
   }
 
   async #save(): Promise<void> {

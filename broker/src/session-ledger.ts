@@ -14,7 +14,7 @@ export interface Session {
   readonly role: Party;
   /** One of the contract's: it exists before its first visit and never ends. */
   readonly durable: boolean;
-  /** Epoch milliseconds; undefined while it is connected, or when it never ends. */
+  /** Epoch milliseconds; undefined when it never ends. While it is connected: when it would end if the connection did now. */
   readonly ends_at_ms?: number | undefined;
 }
 
@@ -23,6 +23,8 @@ interface Entry {
   role: Party;
   readonly durable: boolean;
   persistent: boolean;
+  /** Life of the session after its connection, in seconds. */
+  expiry_s: number;
   ends_at_ms: number | undefined;
   readonly holders: Set<Holder>;
 }
@@ -30,9 +32,14 @@ interface Entry {
 const ALLOWED: Verdict = Object.freeze({ allowed: true });
 const refuse = (reason: string): Verdict => ({ allowed: false, reason });
 
+const endOf = (expiry_s: number, nowMs: number): number | undefined =>
+  expiry_s >= SESSION_NEVER_EXPIRES ? undefined : nowMs + expiry_s * 1000;
+
 /** The service that a reserved client id belongs to: `mesh-<service>` and `mesh-<service>-…`. */
 function ownerOf(clientId: string): ServiceName | undefined {
-  return SERVICES.find((service) => clientId === durableClientId(service) || clientId.startsWith(`${durableClientId(service)}-`));
+  return SERVICES.find(
+    (service) => clientId === durableClientId(service) || clientId.startsWith(`${durableClientId(service)}-`),
+  );
 }
 
 export class SessionLedger {
@@ -40,7 +47,15 @@ export class SessionLedger {
 
   /** Enters a session that exists in the persistence. */
   enter({ client_id, user, role, durable, ends_at_ms }: Session): void {
-    this.#entries.set(client_id, { user, role, durable, persistent: true, ends_at_ms, holders: new Set() });
+    this.#entries.set(client_id, {
+      user,
+      role,
+      durable,
+      persistent: true,
+      expiry_s: SESSION_NEVER_EXPIRES,
+      ends_at_ms,
+      holders: new Set(),
+    });
   }
 
   /** Asks for a client id in the name of a connection; when allowed, it is held until `release`. */
@@ -52,6 +67,7 @@ export class SessionLedger {
       role: who.role,
       durable: false,
       persistent: false,
+      expiry_s: 0,
       ends_at_ms: undefined,
       holders: new Set(),
     };
@@ -65,25 +81,27 @@ export class SessionLedger {
     if (clientId.startsWith(RESERVED) && (!isService(who.role) || ownerOf(clientId) !== who.role))
       return refuse(`client ids that begin with '${RESERVED}' belong to the mesh's services`);
     const entry = this.#entries.get(clientId);
-    if (entry?.durable) return cleanStart ? refuse('a clean start would erase messages that are promised to this service') : ALLOWED;
+    if (entry?.durable)
+      return cleanStart ? refuse('a clean start would erase messages that are promised to this service') : ALLOWED;
     if (entry && entry.user !== who.user) return refuse('the client id belongs to another user');
     return ALLOWED;
   }
 
   /** The connection is up: from now on the session is what it asked for. */
-  confirm(clientId: string, persistent: boolean): void {
+  confirm(clientId: string, persistent: boolean, expiry_s: number): void {
     const entry = this.#entries.get(clientId);
     if (!entry || entry.durable) return;
     entry.persistent = persistent;
+    entry.expiry_s = expiry_s;
     entry.ends_at_ms = undefined;
   }
 
-  /** The connection is gone. `ends_at_ms` is when its session ends: undefined for never, 0 for now. */
-  release(clientId: string, holder: Holder, ends_at_ms: number | undefined): void {
+  /** The connection is gone; its session lives `expiry_s` longer. */
+  release(clientId: string, holder: Holder, expiry_s: number, nowMs: number): void {
     const entry = this.#entries.get(clientId);
     if (!entry?.holders.delete(holder) || entry.holders.size > 0 || entry.durable) return;
-    if (!entry.persistent || ends_at_ms === 0) this.#entries.delete(clientId);
-    else entry.ends_at_ms = ends_at_ms;
+    if (!entry.persistent || expiry_s === 0) this.#entries.delete(clientId);
+    else entry.ends_at_ms = endOf(expiry_s, nowMs);
   }
 
   /** The session ended while nobody was connected. */
@@ -110,9 +128,15 @@ export class SessionLedger {
   }
 
   /** Sessions that outlive their connections. */
-  sessions(): readonly Session[] {
+  sessions(nowMs: number): readonly Session[] {
     return [...this.#entries]
       .filter(([, { persistent }]) => persistent)
-      .map(([client_id, { user, role, durable, ends_at_ms }]) => ({ client_id, user, role, durable, ends_at_ms }));
+      .map(([client_id, { user, role, durable, holders, expiry_s, ends_at_ms }]) => ({
+        client_id,
+        user,
+        role,
+        durable,
+        ends_at_ms: holders.size > 0 ? endOf(expiry_s, nowMs) : ends_at_ms,
+      }));
   }
 }

@@ -17,7 +17,14 @@ export interface SysSources {
 }
 
 /** Topic and text of each figure. */
-export function sysTopics({ engine, version, traffic, now, started_ms, retained }: SysSources): readonly (readonly [string, string])[] {
+export function sysTopics({
+  engine,
+  version,
+  traffic,
+  now,
+  started_ms,
+  retained,
+}: SysSources): readonly (readonly [string, string])[] {
   const clients = Object.values(engine.clients);
   const subscriptions = clients.reduce((sum, client) => sum + Object.keys(client.subscriptions).length, 0);
   return [

@@ -16,7 +16,11 @@ const MAPPED = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/u;
 export const addressOf = (remote: string | undefined): string => (remote ?? '').replace(MAPPED, '');
 
 /** Listens on a port. @throws the system's error (EADDRINUSE, EACCES) as it is */
-export function listenOn(server: Pick<Server, 'once' | 'off' | 'listen' | 'address'>, host: string, port: number): Promise<number> {
+export function listenOn(
+  server: Pick<Server, 'once' | 'off' | 'listen' | 'address'>,
+  host: string,
+  port: number,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -32,8 +36,9 @@ export async function openTcpListener(
   onConnection: (connection: Duplex, caller: Caller) => void,
 ): Promise<Listener> {
   // half-open: a client may end its side right behind its last publish and still wait for the acknowledgement
-  const server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true, highWaterMark: READ_BYTES }, (socket) =>
-    onConnection(socket, { address: addressOf(socket.remoteAddress), transport: 'tcp' }),
+  const server = createServer(
+    { noDelay: true, keepAlive: true, allowHalfOpen: true, highWaterMark: READ_BYTES },
+    (socket) => onConnection(socket, { address: addressOf(socket.remoteAddress), transport: 'tcp' }),
   );
   const bound = await listenOn(server, host, port);
   return { port: bound, close: () => new Promise((resolve) => server.close(() => resolve())) };

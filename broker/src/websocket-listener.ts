@@ -29,16 +29,25 @@ function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** Why an upgrade is refused, or `undefined`. Browsers always send their Origin; other programs need none. */
+export interface Upgrade {
+  readonly origin?: string | undefined;
+  readonly host?: string | undefined;
+  readonly protocols?: string | undefined;
+}
+
+/**
+ * Why an upgrade is refused, or `undefined`. Browsers always send their Origin; other programs need none, but Paho for
+ * Python sends `https://` and the Host. No page has that origin: this port does not speak TLS.
+ */
 export function upgradeFault(
-  origin: string | undefined,
-  protocols: string | undefined,
+  { origin, host, protocols }: Upgrade,
   allowedOrigins: readonly string[],
 ): { readonly status: number; readonly reason: string } | undefined {
-  if (origin !== undefined && !allowedOrigins.includes(origin))
-    return { status: 403, reason: 'this Origin is not among MQTT_ALLOWED_ORIGINS' };
+  if (origin !== undefined && origin !== `https://${host}` && !allowedOrigins.includes(origin))
+    return { status: 403, reason: 'this Origin is not among ALLOWED_ORIGINS' };
   const offered = (protocols ?? '').split(',').map((protocol) => protocol.trim());
-  if (!offered.some((protocol) => PROTOCOLS.includes(protocol))) return { status: 400, reason: "expected the sub-protocol 'mqtt'" };
+  if (!offered.some((protocol) => PROTOCOLS.includes(protocol)))
+    return { status: 400, reason: "expected the sub-protocol 'mqtt'" };
   return undefined;
 }
 
@@ -53,10 +62,13 @@ export async function openWebSocketListener(
     handleProtocols: (offered) => PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
   });
   const server = createServer((_, response) => {
-    response.writeHead(426, { connection: 'close', upgrade: 'websocket', 'content-type': 'text/plain' }).end('expected a WebSocket\n');
+    response
+      .writeHead(426, { connection: 'close', upgrade: 'websocket', 'content-type': 'text/plain' })
+      .end('expected a WebSocket\n');
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const fault = upgradeFault(request.headers.origin, request.headers['sec-websocket-protocol'], allowedOrigins);
+    const { origin, host, 'sec-websocket-protocol': protocols } = request.headers;
+    const fault = upgradeFault({ origin, host, protocols }, allowedOrigins);
     if (fault) {
       refuseUpgrade(socket, fault.status, fault.reason);
       return;

@@ -17,7 +17,10 @@ const LIMITS = {
 type Version = 4 | 5;
 const bytesOf = (packet: Packet, version: Version): Buffer => generate(packet, { protocolVersion: version });
 const connectOf = (version: Version): Buffer =>
-  bytesOf({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId: 'walker', clean: true, keepalive: 0 }, version);
+  bytesOf(
+    { cmd: 'connect', protocolId: 'MQTT', protocolVersion: version, clientId: 'walker', clean: true, keepalive: 0 },
+    version,
+  );
 const publishOf = (topic: string, size: number, qos: QoS, version: Version, retain = false): Buffer =>
   bytesOf(
     {

@@ -1,13 +1,23 @@
 // Owns what the broker's tests share: a real broker on a free port, clients that close themselves, inboxes with deadlines.
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect as connectSocket, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Identity } from '@monitor-mesh/shared/access.ts';
 import { type Role, SERVICES, type ServiceName } from '@monitor-mesh/shared/contract.ts';
 import { createLog } from '@monitor-mesh/shared/log.ts';
 import { createMetrics, type Metrics } from '@monitor-mesh/shared/metrics.ts';
-import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import {
+  connect,
+  type IClientOptions,
+  type IPublishPacket,
+  type ISubscriptionMap,
+  type MqttClient,
+  type Packet,
+} from 'mqtt';
 import { type BrokerOptions, createBroker, type MeshBroker } from '../src/broker.ts';
+
+/** For events whose only news is that they came. */
+export const ignore = (): void => undefined;
 
 const DEADLINE_MS = 5_000;
 
@@ -24,13 +34,21 @@ export async function within<Value>(promise: Promise<Value>, what: string, ms = 
   }
 }
 
-const PEOPLE: Readonly<Record<string, Role>> = { alice: 'homeassistant', bob: 'device', carol: 'admin', dora: 'domoticz' };
+const PEOPLE: Readonly<Record<string, Role>> = {
+  alice: 'homeassistant',
+  bob: 'device',
+  carol: 'admin',
+  dora: 'domoticz',
+};
 export const PASSWORD = 'correct horse';
 
 const isServiceName = (name: string): name is ServiceName => SERVICES.some((service) => service === name);
 
 /** Everybody has the same password; anonymous ones are `local`; services are named as they are. */
-async function authenticate(username: string | undefined, password: string | undefined): Promise<Identity | { refused: string }> {
+async function authenticate(
+  username: string | undefined,
+  password: string | undefined,
+): Promise<Identity | { refused: string }> {
   if (username === undefined) return { user: 'anonymous', role: 'local' };
   if (password !== PASSWORD) return { refused: 'unknown user or wrong password' };
   if (isServiceName(username)) return { user: username, role: username };
@@ -44,6 +62,7 @@ export interface Rig {
   readonly port: number;
   /** A connected client of MQTT.js: 3.1.1 unless said, never reconnecting unless said. */
   client(username: string | undefined, options?: IClientOptions): Promise<MqttClient>;
+  visit(username: string | undefined, options?: IClientOptions): ReturnType<typeof visit>;
   /** A bare TCP connection. */
   socket(): Promise<Socket>;
 }
@@ -54,38 +73,58 @@ export async function startRig(t: TestContext, options: Partial<BrokerOptions> =
   const broker = await createBroker({ log, metrics, authenticate, consumers: SERVICES, version: '1.2.3', ...options });
   t.after(() => broker.close());
   const { port } = await broker.listenTcp({ host: '127.0.0.1', port: 0 });
+  const url = `mqtt://127.0.0.1:${port}`;
   return {
     broker,
     metrics,
     port,
-    client: (username, clientOptions) => openClient(t, `mqtt://127.0.0.1:${port}`, username, clientOptions),
+    client: async (username, clientOptions) => (await visit(t, url, username, clientOptions)).client,
+    visit: (username, clientOptions) => visit(t, url, username, clientOptions),
     async socket() {
-      const socket = connect(port, '127.0.0.1');
+      const socket = connectSocket(port, '127.0.0.1');
       t.after(() => socket.destroy());
-      socket.on('error', () => {});
+      socket.on('error', ignore);
       await within(once(socket, 'connect'), 'connection');
       return socket;
     },
   };
 }
 
-export async function openClient(
+/** A connected client, and everything it has received since before it was connected. */
+export async function visit(
   t: TestContext,
   url: string,
   username: string | undefined,
   options: IClientOptions = {},
-): Promise<MqttClient> {
-  const client = await within(
-    connectAsync(url, {
-      reconnectPeriod: 0,
-      ...(username === undefined ? {} : { username, password: PASSWORD }),
-      ...options,
+): Promise<{ readonly client: MqttClient; readonly inbox: Inbox }> {
+  const credentials = username === undefined ? {} : { username, password: PASSWORD };
+  const client = connect(url, { reconnectPeriod: 0, ...credentials, ...options });
+  t.after(() => client.end(true));
+  const inbox = new Inbox(client);
+  await within(
+    new Promise<void>((resolve, reject) => {
+      client.once('connect', () => resolve());
+      client.once('error', reject);
+      client.once('close', () => reject(new Error('the connection was closed')));
     }),
     'connection',
   );
-  t.after(() => client.endAsync(true));
-  client.on('error', () => {});
-  return client;
+  client.on('error', ignore);
+  return { client, inbox };
+}
+
+/** The codes of the SUBACK, refusals included: MQTT.js itself turns them into an error. */
+export function granted(client: MqttClient, filters: ISubscriptionMap): Promise<readonly number[]> {
+  const answered = new Promise<readonly number[]>((resolve) => {
+    const onPacket = (packet: Packet): void => {
+      if (packet.cmd !== 'suback') return;
+      client.off('packetreceive', onPacket);
+      resolve(packet.granted.map(Number));
+    };
+    client.on('packetreceive', onPacket);
+  });
+  client.subscribe(filters, ignore);
+  return within(answered, 'SUBACK');
 }
 
 export interface Seen {
@@ -107,7 +146,7 @@ export class Inbox {
   /** Waits until a message satisfies `wanted`, and gives everything seen so far. */
   async until(wanted: (seen: Seen) => boolean, ms?: number): Promise<readonly Seen[]> {
     const arrived = async (): Promise<void> => {
-      while (!this.seen.some(wanted)) await once(this.#client, 'message');
+      while (!this.seen.some(wanted)) await this.#next();
     };
     await within(arrived(), 'message', ms);
     return this.seen;
@@ -115,10 +154,14 @@ export class Inbox {
 
   async count(count: number): Promise<readonly Seen[]> {
     const arrived = async (): Promise<void> => {
-      while (this.seen.length < count) await once(this.#client, 'message');
+      while (this.seen.length < count) await this.#next();
     };
     await within(arrived(), `message ${count} of which ${this.seen.length} had come`);
     return this.seen;
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => this.#client.once('message', () => resolve()));
   }
 
   texts(topic?: string): readonly string[] {

@@ -23,14 +23,16 @@ const speaksForAnother = (role: Party, parameters: Readonly<Record<string, strin
 /** Whether `who` may publish to `topic`. Services publish only what the contract names; people are free outside the mesh's roots. */
 export function mayPublish(who: Identity, topic: string): Verdict {
   if (topic.startsWith('$')) return refuse(`topics that begin with '$' belong to the broker, got '${topic}'`);
-  const found = findTopic(topic);
+  const found = isOwnTopic(topic) ? findTopic(topic) : undefined;
   if (found) {
     if (!found.definition.from.includes(who.role)) return refuse(`role '${who.role}' may not publish '${topic}'`);
-    if (speaksForAnother(who.role, found.parameters)) return refuse(`'${who.role}' may not speak for '${found.parameters.service}'`);
+    if (speaksForAnother(who.role, found.parameters))
+      return refuse(`'${who.role}' may not speak for '${found.parameters.service}'`);
     return ALLOWED;
   }
   if (isOwnTopic(topic)) return refuse(`the mesh has no topic '${topic}'`);
-  if (isService(who.role)) return refuse(`service '${who.role}' may publish only topics of the contract, got '${topic}'`);
+  if (isService(who.role))
+    return refuse(`service '${who.role}' may publish only topics of the contract, got '${topic}'`);
   return ALLOWED;
 }
 
@@ -60,7 +62,8 @@ export function maySubscribe(who: Identity, filter: string): Verdict {
   const fault = filterFault(filter);
   if (fault) return refuse(fault);
   if (filter.startsWith('$share/')) return refuse('shared subscriptions are not offered');
-  if (filter.startsWith('$')) return mayRead(who, filter) ? ALLOWED : refuse(`role '${who.role}' may not read '${filter}'`);
+  if (filter.startsWith('$'))
+    return mayRead(who, filter) ? ALLOWED : refuse(`role '${who.role}' may not read '${filter}'`);
   const filters = readableFilters(who.role);
   if (isService(who.role)) {
     if (filters.some((wide) => filterCovers(wide, filter))) return ALLOWED;
@@ -68,5 +71,7 @@ export function maySubscribe(who: Identity, filter: string): Verdict {
   }
   const root = filter.split('/')[0] ?? '';
   if (root === '+' || root === '#' || !OWN_ROOTS.has(root)) return ALLOWED;
-  return filters.some((other) => filtersOverlap(other, filter)) ? ALLOWED : refuse(`role '${who.role}' may not read '${filter}'`);
+  return filters.some((other) => filtersOverlap(other, filter))
+    ? ALLOWED
+    : refuse(`role '${who.role}' may not read '${filter}'`);
 }

@@ -64,7 +64,8 @@ export const integer = (description: string, fallback: number, min: number, max:
     return number >= min && number <= max ? number : undefined;
   });
 
-export const port = (description: string, fallback: number): Variable<number> => integer(description, fallback, 0, 65_535);
+export const port = (description: string, fallback: number): Variable<number> =>
+  integer(description, fallback, 0, 65_535);
 
 export const choice = <const Choice extends string>(
   description: string,
@@ -101,7 +102,11 @@ export const parsed = <Value>(
 ): Variable<Value> => ({ description, fallback, expected, parse, secret: options.secret ?? false });
 
 /** Text of a settings or secret file without byte order mark, carriage returns and outer blanks. */
-export const cleanText = (content: string): string => content.replace(/^\uFEFF/u, '').replaceAll('\r', '').trim();
+export const cleanText = (content: string): string =>
+  content
+    .replace(/^\uFEFF/u, '')
+    .replaceAll('\r', '')
+    .trim();
 
 const readSecret = (path: string): string => cleanText(readFileSync(path, 'utf8'));
 
@@ -124,7 +129,8 @@ export function readConfig<Shape extends Variables>(shape: Shape, environment: E
   for (const [name, described] of Object.entries(shape)) {
     try {
       const raw = given(name, environment) ?? described.fallback;
-      if (raw === undefined) faults.push(`${name}: expected ${described.expected}, got nothing (${described.description})`);
+      if (raw === undefined)
+        faults.push(`${name}: expected ${described.expected}, got nothing (${described.description})`);
       else values[name] = parseVariable(name, described, raw);
     } catch (error) {
       faults.push(reasonOf(error));
@@ -138,7 +144,9 @@ function parseVariable(name: string, described: Variable<unknown>, raw: string):
   try {
     return described.parse(raw);
   } catch (error) {
-    throw new Error(`${name}: ${reasonOf(error)}, got ${described.secret ? 'a value that is kept secret' : `'${raw}'`}`);
+    throw new Error(
+      `${name}: ${reasonOf(error)}, got ${described.secret ? 'a value that is kept secret' : `'${raw}'`}`,
+    );
   }
 }
 
@@ -146,9 +154,12 @@ function parseVariable(name: string, described: Variable<unknown>, raw: string):
 export function configTable(shape: Variables, environment: Environment): string {
   const rows = Object.entries(shape).map(([name, described]) => {
     const raw = given(name, environment);
-    const shown = described.secret && (raw ?? described.fallback ?? '') !== '' ? '[masked]' : (raw ?? described.fallback ?? '');
+    const shown =
+      described.secret && (raw ?? described.fallback ?? '') !== '' ? '[masked]' : (raw ?? described.fallback ?? '');
     return [name, shown, raw === undefined ? 'default' : 'set'] as const;
   });
   const width = (column: 0 | 1): number => Math.max(...rows.map((row) => row[column].length));
-  return rows.map(([name, value, origin]) => `  ${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${origin}`).join('\n');
+  return rows
+    .map(([name, value, origin]) => `  ${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${origin}`)
+    .join('\n');
 }

@@ -39,6 +39,8 @@ export const deviceState = z
   .string()
   .min(1)
   .max(4096)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a state may have lines and tabs, nothing else of that kind
+  .regex(/^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/u, 'expected no control characters')
   .refine((text) => text.isWellFormed(), 'expected well-formed Unicode');
 const messageName = deviceId.max(64);
 const commandId = z.string().min(1).max(64);
@@ -89,8 +91,7 @@ export interface TopicDefinition<Pattern extends string = string, Schema extends
 }
 
 /** The payload of a topic, as its schema yields it. */
-export type PayloadOf<Definition> =
-  Definition extends TopicDefinition<string, infer Schema> ? z.output<Schema> : never;
+export type PayloadOf<Definition> = Definition extends TopicDefinition<string, infer Schema> ? z.output<Schema> : never;
 
 interface Declared<Pattern extends string, Schema extends z.ZodType> {
   summary: string;
@@ -269,7 +270,12 @@ export const TOPICS = {
   alarm_cmd: declare({
     pattern: 'alarm/cmd',
     summary: 'A command for the alarm, whose code the alarm checks.',
-    schema: z.strictObject({ id: commandId, action: alarmAction, code: z.string().max(32).optional(), by: z.string().max(64) }),
+    schema: z.strictObject({
+      id: commandId,
+      action: alarmAction,
+      code: z.string().max(32).optional(),
+      by: z.string().max(64),
+    }),
     max_age_s: 30,
     from: ['monitor-api', 'dashboard', ...TYPISTS],
     to: ['alarm'],
@@ -426,7 +432,17 @@ export const TOPICS = {
       text: z.string().max(4096),
     }),
     max_age_s: HOUR_S,
-    from: ['broker', 'monitor-api', 'sse-gateway', 'db-writer', 'sms-gateway', 'domoticz-bridge', 'alarm', 'linky-collector', ...TYPISTS],
+    from: [
+      'broker',
+      'monitor-api',
+      'sse-gateway',
+      'db-writer',
+      'sms-gateway',
+      'domoticz-bridge',
+      'alarm',
+      'linky-collector',
+      ...TYPISTS,
+    ],
     to: ['sms-gateway'],
     durable: ['sms-gateway'],
     example: { id: '0199b2f0-7c1a-7000-8000-000000000006', level: 'warning', title: 'Linky', text: 'silent' },

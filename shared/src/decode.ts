@@ -1,8 +1,10 @@
 // Owns decoding: bytes from the wire become values of the contract, or a reason that names what was expected.
 import type { z } from 'zod';
-import { deviceId, deviceState, type PayloadOf, type TopicDefinition, TOPICS } from './contract.ts';
+import { deviceId, deviceState, type PayloadOf, TOPICS, type TopicDefinition } from './contract.ts';
 
-export type Decoded<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly reason: string };
+export type Decoded<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly reason: string };
 
 /** One device's change as everything in the mesh sees it, whichever way it was written. */
 export type Change = PayloadOf<typeof TOPICS.maj>;
@@ -44,9 +46,10 @@ export function schemaFault(error: z.ZodError, value: unknown): string {
   const issue = error.issues[0];
   if (!issue) return 'expected another value';
   let at: unknown = value;
-  for (const key of issue.path) at = at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[key] : undefined;
+  for (const key of issue.path)
+    at = at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[key] : undefined;
   const where = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
-  return `${where}${issue.message}, got ${shown(at)}`;
+  return `${where}${issue.message.replace(/^[A-Z][a-z]+( [a-z]+)?: /u, '')}, got ${shown(at)}`;
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): Decoded<z.output<Schema>> {
@@ -69,7 +72,10 @@ export function decodePayload<Definition extends TopicDefinition>(
  *
  * @throws ZodError when a service builds a payload that its own contract refuses: a programmer's mistake
  */
-export function encodePayload<Definition extends TopicDefinition>(definition: Definition, payload: PayloadOf<Definition>): Buffer {
+export function encodePayload<Definition extends TopicDefinition>(
+  definition: Definition,
+  payload: PayloadOf<Definition>,
+): Buffer {
   const value = definition.schema.parse(payload);
   return Buffer.from(definition.format === 'text' ? String(value) : JSON.stringify(value));
 }

@@ -43,7 +43,11 @@ export class Host implements AsyncDisposable {
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#members = options.modules.map((module) => ({ name: module.name, service: module.create(this.#contextOf(module.name), options.config as never), fault: undefined }));
+    this.#members = options.modules.map((module) => ({
+      name: module.name,
+      service: module.create(this.#contextOf(module.name), options.config as never),
+      fault: undefined,
+    }));
   }
 
   /** The port that HTTP listens on, also when 0 was asked for. */
@@ -102,11 +106,16 @@ export class Host implements AsyncDisposable {
   }
 
   #readinessOf(member: Member): Readiness {
-    return member.fault === undefined ? member.service.readiness() : { ready: false, reason: `failed to start: ${member.fault}` };
+    return member.fault === undefined
+      ? member.service.readiness()
+      : { ready: false, reason: `failed to start: ${member.fault}` };
   }
 }
 
-async function listen(app: FastifyInstance, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+async function listen(
+  app: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -115,14 +124,25 @@ async function listen(app: FastifyInstance, { host, port }: { readonly host: str
 }
 
 /** The fault of a listener, as the one line a person needs: which port, whose it is, which variable to change. */
-export function portFault(error: unknown, at: { readonly host: string; readonly port: number; readonly variable: string }): unknown {
+export function portFault(
+  error: unknown,
+  at: { readonly host: string; readonly port: number; readonly variable: string },
+): unknown {
   const code = codeOf(error);
   if (code === 'EADDRINUSE') {
     const owner = portOwner(at.port);
-    return new MeshError('port_in_use', `port ${at.port} on ${at.host} is in use${owner ? ` by ${owner}` : ''}: stop that or set ${at.variable} to another port`, { cause: error });
+    return new MeshError(
+      'port_in_use',
+      `port ${at.port} on ${at.host} is in use${owner ? ` by ${owner}` : ''}: stop that or set ${at.variable} to another port`,
+      { cause: error },
+    );
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-    return new MeshError('port_unusable', `cannot listen on port ${at.port} of ${at.host} (${code}): set ${at.variable} or its HOST`, { cause: error });
+    return new MeshError(
+      'port_unusable',
+      `cannot listen on port ${at.port} of ${at.host} (${code}): set ${at.variable} or its HOST`,
+      { cause: error },
+    );
   return error;
 }
 

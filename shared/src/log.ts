@@ -5,7 +5,17 @@ export type Log = Logger;
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** Fields that are never written, wherever they stand in a log line. */
-const SECRET_FIELDS = ['password', 'token', 'secret', 'cookie', 'authorization', 'pin', 'code_entered', 'text', 'contenu'];
+const SECRET_FIELDS = [
+  'password',
+  'token',
+  'secret',
+  'cookie',
+  'authorization',
+  'pin',
+  'code_entered',
+  'text',
+  'contenu',
+];
 const PHONE = /(?<![\w.:-])\+?\d[\d .]{6,18}\d(?![\w:-])/gu;
 
 /** A phone number with only its last two digits left: `+33 6 39 98 00 01` → `…01`. */

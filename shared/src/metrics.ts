@@ -7,14 +7,20 @@ export interface Metrics {
   readonly registry: Registry;
   counter<Label extends string = never>(name: string, help: string, labels?: readonly Label[]): Counter<Label>;
   gauge<Label extends string = never>(name: string, help: string, labels?: readonly Label[]): Gauge<Label>;
-  histogram<Label extends string = never>(name: string, help: string, buckets: readonly number[], labels?: readonly Label[]): Histogram<Label>;
+  histogram<Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly Label[],
+  ): Histogram<Label>;
 }
 
 /** A registry of its own. Asking twice for one name gives the same metric, so services of one process share it. */
 export function createMetrics(options: { readonly process?: boolean } = {}): Metrics {
   const registry = new Registry();
   if (options.process) collectDefaultMetrics({ register: registry });
-  const once = <Kind>(name: string, make: () => Kind): Kind => (registry.getSingleMetric(name) as Kind | undefined) ?? make();
+  const once = <Kind>(name: string, make: () => Kind): Kind =>
+    (registry.getSingleMetric(name) as Kind | undefined) ?? make();
   return {
     registry,
     counter: (name, help, labels = []) =>
@@ -22,6 +28,9 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
     gauge: (name, help, labels = []) =>
       once(name, () => new Gauge({ name, help, labelNames: [...labels], registers: [registry] })),
     histogram: (name, help, buckets, labels = []) =>
-      once(name, () => new Histogram({ name, help, buckets: [...buckets], labelNames: [...labels], registers: [registry] })),
+      once(
+        name,
+        () => new Histogram({ name, help, buckets: [...buckets], labelNames: [...labels], registers: [registry] }),
+      ),
   };
 }

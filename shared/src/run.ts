@@ -42,7 +42,9 @@ export async function run<Shape extends Variables>(options: RunOptions<Shape>): 
 
 function report(name: string, error: unknown): number {
   if (error instanceof ConfigError) {
-    process.stderr.write(`${name}: the configuration has ${error.faults.length} fault(s)\n${error.faults.map((fault) => `  ${fault}`).join('\n')}\n`);
+    process.stderr.write(
+      `${name}: the configuration has ${error.faults.length} fault(s)\n${error.faults.map((fault) => `  ${fault}`).join('\n')}\n`,
+    );
     return EXIT.config;
   }
   if (error instanceof MeshError) {

@@ -21,7 +21,10 @@ export const heureOf = (epochMs: number, zone: string): string =>
  *
  * @param at ISO 8601 of the sender, if it gave one
  */
-export function instantOfChange(at: string | undefined, nowMs: number): { readonly at_ms: number; readonly clock_wrong: boolean } {
+export function instantOfChange(
+  at: string | undefined,
+  nowMs: number,
+): { readonly at_ms: number; readonly clock_wrong: boolean } {
   if (at === undefined) return { at_ms: nowMs, clock_wrong: false };
   const atMs = epochOf(at);
   return atMs > nowMs + CLOCK_AHEAD_MS_MAX ? { at_ms: nowMs, clock_wrong: true } : { at_ms: atMs, clock_wrong: false };

@@ -7,7 +7,9 @@ export interface FoundTopic {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const BY_NAME = new Map(TOPIC_LIST.filter(({ pattern }) => !/[{#]/u.test(pattern)).map((topic) => [topic.pattern, topic]));
+const BY_NAME = new Map(
+  TOPIC_LIST.filter(({ pattern }) => !/[{#]/u.test(pattern)).map((topic) => [topic.pattern, topic]),
+);
 const BY_PATTERN = TOPIC_LIST.filter(({ pattern }) => /[{#]/u.test(pattern));
 const NO_PARAMETERS = Object.freeze({});
 

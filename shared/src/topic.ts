@@ -57,7 +57,8 @@ export function topicName<Pattern extends string>(pattern: Pattern, parameters: 
       return parameter === undefined ? level : address(values[parameter] ?? '');
     })
     .join('/');
-  if (Buffer.byteLength(name) > TOPIC_BYTES_MAX) throw new TopicError(`expected at most ${TOPIC_BYTES_MAX} bytes of topic`);
+  if (Buffer.byteLength(name) > TOPIC_BYTES_MAX)
+    throw new TopicError(`expected at most ${TOPIC_BYTES_MAX} bytes of topic`);
   return name;
 }
 

@@ -1,7 +1,7 @@
 // Owns the decision what one message asks of the database. Pure.
 import type { Received } from '@monitor-mesh/shared/bus/connection.ts';
-import { type Change, type Decoded, decodeChanges, decodePayload } from '@monitor-mesh/shared/decode.ts';
 import { TOPICS } from '@monitor-mesh/shared/contract.ts';
+import { type Change, type Decoded, decodeChanges, decodePayload } from '@monitor-mesh/shared/decode.ts';
 import type { ChangeRow, Delivery, Row } from '@monitor-mesh/shared/store/store.ts';
 import { epochOf, heureOf, instantOfChange } from '@monitor-mesh/shared/time.ts';
 import { findTopic } from '@monitor-mesh/shared/topic-index.ts';

@@ -3,8 +3,15 @@ import { Bus } from '@monitor-mesh/shared/bus/bus.ts';
 import type { Received } from '@monitor-mesh/shared/bus/connection.ts';
 import { DurableConsumer } from '@monitor-mesh/shared/bus/durable-consumer.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
-import { reasonOf } from '@monitor-mesh/shared/errors.ts';
-import { defineService, READY, type Readiness, type Service, type ServiceContext } from '@monitor-mesh/shared/service.ts';
+import { TOPICS } from '@monitor-mesh/shared/contract.ts';
+import { codeOf, MeshError, reasonOf } from '@monitor-mesh/shared/errors.ts';
+import {
+  defineService,
+  READY,
+  type Readiness,
+  type Service,
+  type ServiceContext,
+} from '@monitor-mesh/shared/service.ts';
 import { openStore } from '@monitor-mesh/shared/store/open-store.ts';
 import type { Delivery, Store } from '@monitor-mesh/shared/store/store.ts';
 import { DB_WRITER_VARIABLES } from './config.ts';
@@ -32,6 +39,7 @@ class DbWriter implements Service {
   #consumer: DurableConsumer | undefined;
   #readiness: Readiness = { ready: false, reason: 'starting' };
   #stopping = false;
+  #storeDied = false;
   #reopen: NodeJS.Timeout | undefined;
   #prune: NodeJS.Timeout | undefined;
 
@@ -72,30 +80,61 @@ class DbWriter implements Service {
       if (!this.#stopping) this.#reopen = setTimeout(() => void this.#open(), REOPEN_MS).unref();
       return;
     }
-    const store = this.#store;
     const { target, log, now } = this.#context;
     this.#consumer = new DurableConsumer({
       service: 'db-writer',
       target,
       log,
       now,
-      handle: (batch) => this.#write(store, batch),
-      probe: () => store.ping(),
+      handle: (batch) => this.#write(batch),
+      probe: () => this.#probe(),
       onState: (taking, reason) => this.#onState(taking, reason),
     });
   }
 
-  async #write(store: Store, batch: readonly Received[]): Promise<void> {
+  /** Asks the database whether it is back; one whose thread died is opened anew. */
+  async #probe(): Promise<void> {
+    if (this.#store && !this.#storeDied) return this.#store.ping();
+    await this.#store?.[Symbol.asyncDispose]();
+    this.#store = await openStore(this.#config.DATABASE_URL);
+    this.#storeDied = false;
+  }
+
+  async #write(batch: readonly Received[]): Promise<void> {
     const deliveries: Delivery[] = [];
     for (const message of batch) {
       const decided = decideDelivery(message, { zone: this.#config.HOUSE_TZ, now_ms: message.received_ms });
       if (decided.ok) deliveries.push(decided.value);
-      else this.#bus?.reject(message.topic, decided.reason);
+      else this.#onRefused(message, decided.reason);
     }
-    if (deliveries.length === 0) return;
-    const { applied, duplicates } = await store.apply(deliveries);
-    this.#rows.inc(applied);
-    this.#duplicates.inc(duplicates);
+    if (deliveries.length > 0) await this.#apply(deliveries);
+  }
+
+  /** One transaction; rows that the database itself refuses are found by halves and told, so that they block nothing. */
+  async #apply(deliveries: readonly Delivery[]): Promise<void> {
+    const store = this.#store;
+    if (!store) throw new MeshError('store_closed', 'the database is not open', { retryable: true });
+    try {
+      const { applied, duplicates } = await store.apply(deliveries);
+      this.#rows.inc(applied);
+      this.#duplicates.inc(duplicates);
+    } catch (error) {
+      if (codeOf(error) === 'store_stopped') this.#storeDied = true;
+      if (codeOf(error) !== 'store_refused') throw error;
+      const half = Math.ceil(deliveries.length / 2);
+      const [first] = deliveries;
+      if (deliveries.length === 1 && first)
+        return this.#bus?.reject('db-writer', `the database refused ${first.mid}: ${reasonOf(error)}`);
+      await this.#apply(deliveries.slice(0, half));
+      await this.#apply(deliveries.slice(half));
+    }
+  }
+
+  /** Changes are judged by sse-gateway with the same decoder: it tells, and one refusal is not counted twice. */
+  #onRefused(message: Received, reason: string): void {
+    if (message.topic === TOPICS.maj.pattern || message.topic === TOPICS.ha.pattern)
+      this.#context.log.debug({ topic: message.topic, reason }, 'input refused');
+    else this.#bus?.reject(message.topic, reason);
   }
 
   #onState(taking: boolean, reason?: string): void {

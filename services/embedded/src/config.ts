@@ -20,7 +20,9 @@ export function embeddedVariables(modules: readonly ServiceModule[]): EmbeddedVa
 }
 
 /** The environment with what follows from the data folder: SQLite lives in it unless a database is named. */
-export function embeddedEnvironment(environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string | undefined>> {
+export function embeddedEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
   const folder = environment.DATA_DIR || './data';
   const named = environment.DATABASE_URL || environment.DATABASE_URL_FILE;
   return named ? environment : { ...environment, DATABASE_URL: `sqlite:${folder}/monitor.sqlite` };

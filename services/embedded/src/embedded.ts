@@ -8,7 +8,13 @@ import { ensureFirstLogin } from '@monitor-mesh/shared/auth/first-login.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
 import { Host } from '@monitor-mesh/shared/host.ts';
-import { ACCESS_FILE, createDoor, type Door, ensureSessionKey, readSessionKey } from '@monitor-mesh/shared/http/door.ts';
+import {
+  ACCESS_FILE,
+  createDoor,
+  type Door,
+  ensureSessionKey,
+  readSessionKey,
+} from '@monitor-mesh/shared/http/door.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import { createMetrics } from '@monitor-mesh/shared/metrics.ts';
 import type { Running } from '@monitor-mesh/shared/run.ts';
@@ -45,7 +51,11 @@ export async function startEmbedded(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const unlock = lockFolder(folder);
   const door = createDoor(config, join(folder, ACCESS_FILE), readSessionKey(ensureSessionKey(folder)), extra.now);
-  const broker = createBrokerModule({ consumers: CONSUMERS, image_path: join(folder, IMAGE_FILE), local_is_trusted: true });
+  const broker = createBrokerModule({
+    consumers: CONSUMERS,
+    image_path: join(folder, IMAGE_FILE),
+    local_is_trusted: true,
+  });
   const host = new Host({
     log,
     door,
@@ -61,12 +71,22 @@ export async function startEmbedded(
   const stop = async (): Promise<readonly string[]> => {
     await host.stop();
     unlock();
-    return [`stopped; ${broker.waited === 0 ? 'no message waits' : `${broker.waited} message(s) wait in the broker for their services`}`];
+    return [
+      `stopped; ${broker.waited === 0 ? 'no message waits' : `${broker.waited} message(s) wait in the broker for their services`}`,
+    ];
   };
   try {
     const first_login_path = await ensureFirstLogin(folder, door.authenticator.file, extra.now);
     await host.start();
-    return { stop, host, door, broker, first_login_path, ports: { http: host.httpPort, ...broker.ports }, [Symbol.asyncDispose]: async () => void (await stop()) };
+    return {
+      stop,
+      host,
+      door,
+      broker,
+      first_login_path,
+      ports: { http: host.httpPort, ...broker.ports },
+      [Symbol.asyncDispose]: async () => void (await stop()),
+    };
   } catch (error) {
     await stop();
     throw error;

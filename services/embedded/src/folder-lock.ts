@@ -27,9 +27,18 @@ export function lockFolder(folder: string): () => void {
       writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
       return () => rmSync(path, { force: true });
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw new MeshError('folder_unusable', `cannot write to ${folder} (${codeOf(error) ?? 'error'}): set DATA_DIR to a folder of your own`, { cause: error });
+      if (codeOf(error) !== 'EEXIST')
+        throw new MeshError(
+          'folder_unusable',
+          `cannot write to ${folder} (${codeOf(error) ?? 'error'}): set DATA_DIR to a folder of your own`,
+          { cause: error },
+        );
       const pid = Number(readFileSync(path, 'utf8'));
-      if (isAlive(pid)) throw new MeshError('folder_in_use', `the data folder ${folder} is in use by process ${pid}: stop that or set DATA_DIR to another folder`);
+      if (isAlive(pid))
+        throw new MeshError(
+          'folder_in_use',
+          `the data folder ${folder} is in use by process ${pid}: stop that or set DATA_DIR to another folder`,
+        );
       rmSync(path, { force: true });
     }
   }

@@ -8,7 +8,8 @@ export interface Greeting {
   readonly demo: boolean;
 }
 
-const shownHost = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'this-machine' : host.includes(':') ? `[${host}]` : host);
+const shownHost = (host: string): string =>
+  host === '0.0.0.0' || host === '::' ? 'this-machine' : host.includes(':') ? `[${host}]` : host;
 
 /** Addresses and the way in; never the password itself. */
 export function greetingOf({ http_host, mqtt_host, ports, first_login_path, demo }: Greeting): string {

@@ -1,6 +1,4 @@
 // Runs the embedded mesh until a signal.
-import { enableCompileCache } from 'node:module';
+import { runEmbedded } from './run-embedded.ts';
 
-enableCompileCache();
-const { runEmbedded } = await import('./run-embedded.ts');
 await runEmbedded(process.env);

@@ -22,19 +22,24 @@ export const allow: Command = async ([network, ...apps], environment, terminal) 
   const unknown = apps.find((app) => !(OPEN_APPS as readonly string[]).includes(app));
   if (unknown !== undefined) throw new UsageError(`expected apps among ${OPEN_APPS.join(', ')}, got '${unknown}'`);
   const opened = { network, apps: apps.length > 0 ? [...apps] : DEFAULT_APPS };
-  accessFile(environment).update((before) => ({ ...before, networks: [...before.networks.filter((known) => known.network !== network), opened] }));
+  accessFile(environment).update((before) => ({
+    ...before,
+    networks: [...before.networks.filter((known) => known.network !== network), opened],
+  }));
   terminal.out.write(`${network} may now use ${opened.apps.join(', ')} without a password\n`);
   return 0;
 };
 
 async function show(environment: Environment, terminal: Terminal): Promise<number> {
-  for (const { network, apps } of accessFile(environment).read().networks) terminal.out.write(`open\t${network}\t${apps.join(' ')}\n`);
+  for (const { network, apps } of accessFile(environment).read().networks)
+    terminal.out.write(`open\t${network}\t${apps.join(' ')}\n`);
   const client = await connectToBroker(environment);
   try {
     client.on('message', (_topic, payload) => {
       const decoded = decodePayload(TOPICS.refused_callers, payload);
       if (!decoded.ok) return;
-      for (const { address, app, count, last_at } of decoded.value.callers) terminal.out.write(`refused\t${address}\t${app}\t${count} time(s)\tlast ${last_at}\n`);
+      for (const { address, app, count, last_at } of decoded.value.callers)
+        terminal.out.write(`refused\t${address}\t${app}\t${count} time(s)\tlast ${last_at}\n`);
     });
     await client.subscribeAsync(filterOf(TOPICS.refused_callers.pattern), { qos: 1 });
     // Retained messages follow the SUBACK with nothing to mark their end.

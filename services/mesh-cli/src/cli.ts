@@ -62,4 +62,7 @@ export async function runCli(
 }
 
 const isParseFault = (fault: unknown): boolean =>
-  fault instanceof Error && 'code' in fault && typeof fault.code === 'string' && fault.code.startsWith('ERR_PARSE_ARGS');
+  fault instanceof Error &&
+  'code' in fault &&
+  typeof fault.code === 'string' &&
+  fault.code.startsWith('ERR_PARSE_ARGS');

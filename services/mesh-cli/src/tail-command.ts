@@ -11,7 +11,11 @@ const SHOWN_MAX = 500;
 const CONTROL = /[\u0000-\u001f\u007f]/gu;
 
 export const tail: Command = async (words, environment, terminal) => {
-  const { values, positionals } = parseArgs({ args: [...words], allowPositionals: true, options: { count: { type: 'string', short: 'C' } } });
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: { count: { type: 'string', short: 'C' } },
+  });
   const filter = positionals[0] ?? '#';
   const fault = filterFault(filter);
   if (fault) throw new UsageError(fault);

@@ -1,10 +1,17 @@
 // Owns `mesh user`: the people and devices that may come in.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { AccessFile, USER_NAME, type UserEntry } from '@monitor-mesh/shared/auth/access-file.ts';
-import { digestOf, hashPassword, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, randomPassword, randomSecret } from '@monitor-mesh/shared/auth/password.ts';
-import { cleanText } from '@monitor-mesh/shared/config.ts';
 import { isService } from '@monitor-mesh/shared/access.ts';
+import { AccessFile, USER_NAME, type UserEntry } from '@monitor-mesh/shared/auth/access-file.ts';
+import {
+  digestOf,
+  hashPassword,
+  PASSWORD_LENGTH_MAX,
+  PASSWORD_LENGTH_MIN,
+  randomPassword,
+  randomSecret,
+} from '@monitor-mesh/shared/auth/password.ts';
+import { cleanText } from '@monitor-mesh/shared/config.ts';
 import { type Party, ROLES } from '@monitor-mesh/shared/contract.ts';
 import { ACCESS_FILE } from '@monitor-mesh/shared/http/door.ts';
 import { dataFolder } from './broker-door.ts';
@@ -12,7 +19,8 @@ import { type Command, type Environment, type Terminal, UsageError } from './cli
 
 const GIVEN_ROLES = ROLES.filter((role) => role !== 'local');
 
-export const accessFile = (environment: Environment): AccessFile => new AccessFile(environment.ACCESS_FILE || join(dataFolder(environment), ACCESS_FILE));
+export const accessFile = (environment: Environment): AccessFile =>
+  new AccessFile(environment.ACCESS_FILE || join(dataFolder(environment), ACCESS_FILE));
 
 export const user: Command = async ([verb, ...words], environment, terminal) => {
   const { values, positionals } = parseArgs({
@@ -23,7 +31,8 @@ export const user: Command = async ([verb, ...words], environment, terminal) => 
   const file = accessFile(environment);
   if (verb === 'list') return list(file, terminal);
   const name = positionals[0] ?? '';
-  if (!USER_NAME.test(name) || isService(name as Party)) throw new UsageError(`expected a user name of letters, digits and . _ - @ that is no service's, got '${name}'`);
+  if (!USER_NAME.test(name) || isService(name as Party))
+    throw new UsageError(`expected a user name of letters, digits and . _ - @ that is no service's, got '${name}'`);
   switch (verb) {
     case 'add':
       return add(file, name, values.role, await readPassword(values['password-stdin'], terminal), terminal);
@@ -44,12 +53,15 @@ async function readPassword(fromInput: boolean, terminal: Terminal): Promise<str
   for await (const chunk of terminal.in) text += String(chunk);
   const given = cleanText(text);
   if (given.length < PASSWORD_LENGTH_MIN || given.length > PASSWORD_LENGTH_MAX)
-    throw new UsageError(`expected a password of ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters, got ${given.length}`);
+    throw new UsageError(
+      `expected a password of ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters, got ${given.length}`,
+    );
   return given;
 }
 
 function list(file: AccessFile, terminal: Terminal): number {
-  for (const [name, { role, tokens, created_at }] of Object.entries(file.read().users)) terminal.out.write(`${name}\t${role}\t${tokens.length} token(s)\tsince ${created_at}\n`);
+  for (const [name, { role, tokens, created_at }] of Object.entries(file.read().users))
+    terminal.out.write(`${name}\t${role}\t${tokens.length} token(s)\tsince ${created_at}\n`);
   return 0;
 }
 
@@ -60,7 +72,13 @@ function existing(file: AccessFile, name: string): UserEntry {
   return entry;
 }
 
-async function add(file: AccessFile, name: string, role: string | undefined, given: string | undefined, terminal: Terminal): Promise<number> {
+async function add(
+  file: AccessFile,
+  name: string,
+  role: string | undefined,
+  given: string | undefined,
+  terminal: Terminal,
+): Promise<number> {
   const known = GIVEN_ROLES.find((candidate) => candidate === role);
   if (!known) throw new UsageError(`--role: expected one of ${GIVEN_ROLES.join(', ')}, got '${role ?? ''}'`);
   if (Object.hasOwn(file.read().users, name)) throw new Error(`there is a user '${name}' already`);
@@ -73,12 +91,20 @@ async function add(file: AccessFile, name: string, role: string | undefined, giv
 
 function remove(file: AccessFile, name: string, terminal: Terminal): number {
   existing(file, name);
-  file.update((before) => ({ ...before, users: Object.fromEntries(Object.entries(before.users).filter(([other]) => other !== name)) }));
+  file.update((before) => ({
+    ...before,
+    users: Object.fromEntries(Object.entries(before.users).filter(([other]) => other !== name)),
+  }));
   terminal.out.write(`removed ${name}\n`);
   return 0;
 }
 
-async function password(file: AccessFile, name: string, given: string | undefined, terminal: Terminal): Promise<number> {
+async function password(
+  file: AccessFile,
+  name: string,
+  given: string | undefined,
+  terminal: Terminal,
+): Promise<number> {
   const entry = existing(file, name);
   const secret = given ?? randomPassword();
   const hash = await hashPassword(secret);

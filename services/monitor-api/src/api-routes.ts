@@ -41,21 +41,49 @@ export function addApiRoutes(app: FastifyInstance, options: ApiRoutesOptions): v
   addDevices(app, options);
   addMessages(app, options);
   addEvents(app, options);
-  app.get('/api/v1/health', { config: reading, schema: { tags: ['health'], summary: 'This service and every service that the broker has heard of' } }, async () => ({
-    ...options.readiness(),
-    services: Object.fromEntries(options.view.services),
-  }));
+  app.get(
+    '/api/v1/health',
+    {
+      config: reading,
+      schema: { tags: ['health'], summary: 'This service and every service that the broker has heard of' },
+    },
+    async () => ({
+      ...options.readiness(),
+      services: Object.fromEntries(options.view.services),
+    }),
+  );
 }
 
 function addDevices(app: FastifyInstance, options: ApiRoutesOptions): void {
   const { view } = options;
-  app.get('/api/v1/devices', { config: reading, schema: { tags: ['devices'], summary: 'Last known state of every device', response: { 200: listOf('devices', DEVICE), ...FAULTS } } }, async () => ({
-    devices: [...view.devices.values()].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true })),
-  }));
-  app.get<{ Params: { id: string } }>('/api/v1/devices/:id', { config: reading, schema: { tags: ['devices'], summary: 'Last known state of one device', response: { 200: DEVICE, ...FAULTS } } }, async (request, reply) => {
-    const device = view.devices.get(request.params.id);
-    return device ?? reply.code(404).send({ error: 'not_found', message: `no device '${request.params.id}' has been heard of` });
-  });
+  app.get(
+    '/api/v1/devices',
+    {
+      config: reading,
+      schema: {
+        tags: ['devices'],
+        summary: 'Last known state of every device',
+        response: { 200: listOf('devices', DEVICE), ...FAULTS },
+      },
+    },
+    async () => ({
+      devices: [...view.devices.values()].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true })),
+    }),
+  );
+  app.get<{ Params: { id: string } }>(
+    '/api/v1/devices/:id',
+    {
+      config: reading,
+      schema: { tags: ['devices'], summary: 'Last known state of one device', response: { 200: DEVICE, ...FAULTS } },
+    },
+    async (request, reply) => {
+      const device = view.devices.get(request.params.id);
+      return (
+        device ??
+        reply.code(404).send({ error: 'not_found', message: `no device '${request.params.id}' has been heard of` })
+      );
+    },
+  );
   app.post<{ Params: { id: string }; Body: { state: unknown } }>(
     '/api/v1/devices/:id',
     {
@@ -63,7 +91,12 @@ function addDevices(app: FastifyInstance, options: ApiRoutesOptions): void {
       schema: {
         tags: ['devices'],
         summary: 'Report the state of a device, as monitor/maj does',
-        body: { type: 'object', additionalProperties: false, properties: { state: { type: ['string', 'number', 'boolean'] }, at: { type: 'string', format: 'date-time' } }, required: ['state'] },
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { state: { type: ['string', 'number', 'boolean'] }, at: { type: 'string', format: 'date-time' } },
+          required: ['state'],
+        },
         response: { 200: ACCEPTED, ...FAULTS },
       },
     },
@@ -74,16 +107,29 @@ function addDevices(app: FastifyInstance, options: ApiRoutesOptions): void {
       const change = decoded.ok ? decoded.value[0] : undefined;
       if (!change) return replyFault(reply, decoded.ok ? 'expected one change' : decoded.reason);
       const mid = key.mid ?? newMid();
-      const outcome = await options.bus().publish('maj', {}, { ...change, source: 'api' }, { mid, timeout_ms: options.timeout_ms });
+      const outcome = await options
+        .bus()
+        .publish('maj', {}, { ...change, source: 'api' }, { mid, timeout_ms: options.timeout_ms });
       return replyOutcome(reply, outcome, () => reply.send({ status: 'OK', mid }));
     },
   );
 }
 
 function addMessages(app: FastifyInstance, options: ApiRoutesOptions): void {
-  app.get('/api/v1/messages', { config: reading, schema: { tags: ['messages'], summary: 'Texts shown to the household', response: { 200: listOf('messages', MESSAGE), ...FAULTS } } }, async () => ({
-    messages: [...options.view.messages.values()],
-  }));
+  app.get(
+    '/api/v1/messages',
+    {
+      config: reading,
+      schema: {
+        tags: ['messages'],
+        summary: 'Texts shown to the household',
+        response: { 200: listOf('messages', MESSAGE), ...FAULTS },
+      },
+    },
+    async () => ({
+      messages: [...options.view.messages.values()],
+    }),
+  );
   app.put<{ Params: { name: string }; Body: { text?: string; unread?: boolean } }>(
     '/api/v1/messages/:name',
     {
@@ -91,7 +137,11 @@ function addMessages(app: FastifyInstance, options: ApiRoutesOptions): void {
       schema: {
         tags: ['messages'],
         summary: 'Set a text, or mark it as read with {"unread": false}',
-        body: { type: 'object', additionalProperties: false, properties: { text: { type: 'string', maxLength: 16_384 }, unread: { type: 'boolean', default: true } } },
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { text: { type: 'string', maxLength: 16_384 }, unread: { type: 'boolean', default: true } },
+        },
         response: { 200: ACCEPTED, ...FAULTS },
       },
     },
@@ -99,7 +149,8 @@ function addMessages(app: FastifyInstance, options: ApiRoutesOptions): void {
       const key = idempotencyKey(request);
       if ('fault' in key) return replyFault(reply, key.fault);
       const name = request.params.name.trim();
-      if (name === '' || name.length > 64) return replyFault(reply, `name: expected 1 to 64 characters, got ${name.length}`);
+      if (name === '' || name.length > 64)
+        return replyFault(reply, `name: expected 1 to 64 characters, got ${name.length}`);
       const mid = key.mid ?? newMid();
       const { text = '', unread = true } = request.body;
       const outcome = await setMessage({ name, text, unread }, options, { mid, timeout_ms: options.timeout_ms });
@@ -111,7 +162,15 @@ function addMessages(app: FastifyInstance, options: ApiRoutesOptions): void {
 function addEvents(app: FastifyInstance, options: ApiRoutesOptions): void {
   app.get<{ Querystring: EventQuerystring }>(
     '/api/v1/events',
-    { config: reading, schema: { tags: ['events'], summary: 'Changes as the database has them, newest first', querystring: EVENT_QUERY, response: { 200: listOf('events', EVENT), ...FAULTS } } },
+    {
+      config: reading,
+      schema: {
+        tags: ['events'],
+        summary: 'Changes as the database has them, newest first',
+        querystring: EVENT_QUERY,
+        response: { 200: listOf('events', EVENT), ...FAULTS },
+      },
+    },
     async (request, reply) => {
       try {
         const reader = await options.reader();
@@ -119,7 +178,9 @@ function addEvents(app: FastifyInstance, options: ApiRoutesOptions): void {
         return { events: events.map(shownEvent) };
       } catch (error) {
         request.log.warn({ reason: reasonOf(error) }, 'history can not be read');
-        return reply.code(503).send({ error: codeOf(error) ?? 'store_unavailable', message: 'history can not be read now' });
+        return reply
+          .code(503)
+          .send({ error: codeOf(error) ?? 'store_unavailable', message: 'history can not be read now' });
       }
     },
   );

@@ -1,7 +1,7 @@
 // Owns monitor-api's view of the house: last states, messages and service states, as the broker retains them.
 import type { Bus } from '@monitor-mesh/shared/bus/bus.ts';
 import type { Received } from '@monitor-mesh/shared/bus/connection.ts';
-import { type PayloadOf, type TopicKey, TOPICS } from '@monitor-mesh/shared/contract.ts';
+import { type PayloadOf, TOPICS, type TopicKey } from '@monitor-mesh/shared/contract.ts';
 import { decodePayload } from '@monitor-mesh/shared/decode.ts';
 import { findTopic } from '@monitor-mesh/shared/topic-index.ts';
 
@@ -18,7 +18,12 @@ export class HouseView {
   follow(bus: Bus): void {
     this.#follow(bus, 'state', this.devices, (state) => state.id);
     this.#follow(bus, 'message', this.messages, (message) => message.name);
-    this.#follow(bus, 'status', this.services, (_status, message) => findTopic(message.topic)?.parameters.service ?? message.topic);
+    this.#follow(
+      bus,
+      'status',
+      this.services,
+      (_status, message) => findTopic(message.topic)?.parameters.service ?? message.topic,
+    );
   }
 
   #follow<Key extends TopicKey>(

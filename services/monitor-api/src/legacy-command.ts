@@ -1,5 +1,5 @@
 // Owns the meaning of the old `json.php` calls: query in, decision out. Pure.
-import { type Decoded, decodeChanges, type Change } from '@monitor-mesh/shared/decode.ts';
+import { type Change, type Decoded, decodeChanges } from '@monitor-mesh/shared/decode.ts';
 
 /** What an old call asks for. */
 export type LegacyCommand =
@@ -19,7 +19,11 @@ const SMS_MAX = 1_530;
 const textOf = (parameters: LegacyParameters, name: string): string => {
   const value = parameters[name];
   const first = Array.isArray(value) ? value[0] : value;
-  return typeof first === 'string' ? first : typeof first === 'number' || typeof first === 'boolean' ? String(first) : '';
+  return typeof first === 'string'
+    ? first
+    : typeof first === 'number' || typeof first === 'boolean'
+      ? String(first)
+      : '';
 };
 
 const fault = (reason: string): { readonly ok: false; readonly reason: string } => ({ ok: false, reason });
@@ -56,8 +60,10 @@ function decideMessage(parameters: LegacyParameters): Decoded<LegacyCommand> {
   const name = textOf(parameters, 'name').trim();
   const text = textOf(parameters, 'contenu');
   const flag = (textOf(parameters, 'command') || textOf(parameters, 'maj')).trim();
-  if (name === '' || name.length > NAME_MAX) return fault(`name: expected 1 to ${NAME_MAX} characters, got ${name.length}`);
-  if (text.length > MESSAGE_MAX) return fault(`contenu: expected at most ${MESSAGE_MAX} characters, got ${text.length}`);
+  if (name === '' || name.length > NAME_MAX)
+    return fault(`name: expected 1 to ${NAME_MAX} characters, got ${name.length}`);
+  if (text.length > MESSAGE_MAX)
+    return fault(`contenu: expected at most ${MESSAGE_MAX} characters, got ${text.length}`);
   if (flag === '') return right({ app: 'messages', name, text, unread: text !== '' });
   const digit = flag[0];
   if (digit !== '0' && digit !== '1') return fault(`command: expected 0 or 1, got '${flag.slice(0, 20)}'`);

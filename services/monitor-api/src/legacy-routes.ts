@@ -27,9 +27,16 @@ const REST_STUB = [{ data: '998' }];
 /** Who may do what with the old calls, by `app`; a call of an app that never was does nothing and is open as `maj` is. */
 function accessOf(request: FastifyRequest): RouteAccess {
   const { app } = request.query as LegacyParameters;
-  if (app === 'messages') return { kind: 'open', app: 'messages', roles: ['admin', 'homeassistant', 'dashboard', 'domoticz'], writes: true };
-  if (app === 'envoi_sms') return { kind: 'open', app: 'envoi_sms', roles: ['admin', 'homeassistant', 'domoticz'], writes: true };
-  return { kind: 'open', app: 'maj', roles: ['admin', 'homeassistant', 'dashboard', 'device', 'domoticz'], writes: true };
+  if (app === 'messages')
+    return { kind: 'open', app: 'messages', roles: ['admin', 'homeassistant', 'dashboard', 'domoticz'], writes: true };
+  if (app === 'envoi_sms')
+    return { kind: 'open', app: 'envoi_sms', roles: ['admin', 'homeassistant', 'domoticz'], writes: true };
+  return {
+    kind: 'open',
+    app: 'maj',
+    roles: ['admin', 'homeassistant', 'dashboard', 'device', 'domoticz'],
+    writes: true,
+  };
 }
 
 export function addLegacyRoutes(app: FastifyInstance, options: LegacyRoutesOptions): void {
@@ -38,9 +45,21 @@ export function addLegacyRoutes(app: FastifyInstance, options: LegacyRoutesOptio
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, _body, done) => done(null, undefined));
     for (const url of JSON_PATHS)
-      scope.route({ method: ['GET', 'POST'], url, config: { access: accessOf }, handler: (request, reply) => answer(request, reply, options), schema: { hide: true } as object });
+      scope.route({
+        method: ['GET', 'POST'],
+        url,
+        config: { access: accessOf },
+        handler: (request, reply) => answer(request, reply, options),
+        schema: { hide: true } as object,
+      });
     for (const url of AJAX_PATHS)
-      scope.route({ method: ['GET', 'POST'], url, config: { access: { kind: 'public' } }, handler: answerAjax, schema: { hide: true } as object });
+      scope.route({
+        method: ['GET', 'POST'],
+        url,
+        config: { access: { kind: 'public' } },
+        handler: answerAjax,
+        schema: { hide: true } as object,
+      });
   });
 }
 
@@ -48,10 +67,16 @@ export function addLegacyRoutes(app: FastifyInstance, options: LegacyRoutesOptio
 function answerAjax(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const query = request.query as LegacyParameters;
   if (query.app === 'maj' && query.command === '6') return reply.type(HTML).send('');
-  return reply.code(410).send({ error: 'gone', message: 'this call of ajax.php is gone; see /api/docs for its successor' });
+  return reply
+    .code(410)
+    .send({ error: 'gone', message: 'this call of ajax.php is gone; see /api/docs for its successor' });
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, options: LegacyRoutesOptions): Promise<FastifyReply> {
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: LegacyRoutesOptions,
+): Promise<FastifyReply> {
   if (!options.enabled) return reply.type(HTML).send('API non autorisée');
   const key = idempotencyKey(request);
   if ('fault' in key) return replyFault(reply, key.fault);
@@ -60,7 +85,12 @@ async function answer(request: FastifyRequest, reply: FastifyReply, options: Leg
   return perform(decided.value, key.mid ?? newMid(), reply, options);
 }
 
-async function perform(command: LegacyCommand, mid: string, reply: FastifyReply, options: LegacyRoutesOptions): Promise<FastifyReply> {
+async function perform(
+  command: LegacyCommand,
+  mid: string,
+  reply: FastifyReply,
+  options: LegacyRoutesOptions,
+): Promise<FastifyReply> {
   const sending = { mid, timeout_ms: options.timeout_ms };
   switch (command.app) {
     case 'maj': {
@@ -68,9 +98,17 @@ async function perform(command: LegacyCommand, mid: string, reply: FastifyReply,
       return replyOutcome(reply, outcome, () => reply.send({ status: 'OK', mid }));
     }
     case 'messages':
-      return replyOutcome(reply, await setMessage(command, options, sending), () => reply.type(HTML).send('Enregistrement mis à jour'));
+      return replyOutcome(reply, await setMessage(command, options, sending), () =>
+        reply.type(HTML).send('Enregistrement mis à jour'),
+      );
     case 'envoi_sms':
-      return replyOutcome(reply, await options.repeats.once(command.text, () => options.bus().publish('sms_out', {}, { id: mid, text: command.text }, sending)), () => reply.type('application/json; charset=utf-8').send(JSON.stringify(`envoi_sms:${command.text}`)));
+      return replyOutcome(
+        reply,
+        await options.repeats.once(command.text, () =>
+          options.bus().publish('sms_out', {}, { id: mid, text: command.text }, sending),
+        ),
+        () => reply.type('application/json; charset=utf-8').send(JSON.stringify(`envoi_sms:${command.text}`)),
+      );
     case 'api_rest_ha':
       return reply.send(REST_STUB);
     case 'unknown':

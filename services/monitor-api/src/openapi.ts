@@ -11,7 +11,12 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'monitor-mesh', version, description: 'The house: states, events, messages. The old addresses (json.php) are described in docs/legacy.md.' },
+      info: {
+        title: 'monitor-mesh',
+        version,
+        description:
+          'The house: states, events, messages. The old addresses (json.php) are described in docs/legacy.md.',
+      },
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer' },

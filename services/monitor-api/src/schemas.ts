@@ -3,18 +3,33 @@ import { TOPICS } from '@monitor-mesh/shared/contract.ts';
 import { z } from 'zod';
 
 const jsonSchema = (schema: z.ZodType): object => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Record<string, unknown>;
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Record<
+    string,
+    unknown
+  >;
   return rest;
 };
 
-const fault = { type: 'object', properties: { error: { type: 'string' }, message: { type: 'string' }, mid: { type: 'string' } }, required: ['error', 'message'] };
+const fault = {
+  type: 'object',
+  properties: { error: { type: 'string' }, message: { type: 'string' }, mid: { type: 'string' } },
+  required: ['error', 'message'],
+};
 export const FAULTS = { 400: fault, 401: fault, 403: fault, 404: fault, 503: fault, 504: fault };
 
 export const DEVICE = jsonSchema(TOPICS.state.schema);
 export const MESSAGE = jsonSchema(TOPICS.message.schema);
-export const listOf = (name: string, items: object): object => ({ type: 'object', properties: { [name]: { type: 'array', items } }, required: [name] });
+export const listOf = (name: string, items: object): object => ({
+  type: 'object',
+  properties: { [name]: { type: 'array', items } },
+  required: [name],
+});
 
-export const ACCEPTED = { type: 'object', properties: { status: { type: 'string', const: 'OK' }, mid: { type: 'string' } }, required: ['status', 'mid'] };
+export const ACCEPTED = {
+  type: 'object',
+  properties: { status: { type: 'string', const: 'OK' }, mid: { type: 'string' } },
+  required: ['status', 'mid'],
+};
 
 export const EVENT = {
   type: 'object',

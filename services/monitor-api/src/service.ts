@@ -4,7 +4,13 @@ import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { publishRefusedCallers } from '@monitor-mesh/shared/http/refused-report.ts';
 import { followRevocations } from '@monitor-mesh/shared/http/revocations.ts';
-import { defineService, READY, type Readiness, type Service, type ServiceContext } from '@monitor-mesh/shared/service.ts';
+import {
+  defineService,
+  READY,
+  type Readiness,
+  type Service,
+  type ServiceContext,
+} from '@monitor-mesh/shared/service.ts';
 import { openStoreReader } from '@monitor-mesh/shared/store/open-store.ts';
 import type { StoreReader } from '@monitor-mesh/shared/store/store.ts';
 import type { FastifyInstance } from 'fastify';
@@ -42,8 +48,22 @@ class MonitorApi implements Service {
     const bus = (): Bus => this.#open();
     const view = this.#view;
     await addOpenApi(app, version);
-    addLegacyRoutes(app, { enabled: this.#config.API_LEGACY_ENABLED, timeout_ms, bus, view, now, repeats: new RepeatGuard(this.#config.SMS_REPEAT_WINDOW_S * 1_000, now) });
-    addApiRoutes(app, { timeout_ms, bus, view, now, reader: () => this.#openReader(), readiness: () => this.readiness() });
+    addLegacyRoutes(app, {
+      enabled: this.#config.API_LEGACY_ENABLED,
+      timeout_ms,
+      bus,
+      view,
+      now,
+      repeats: new RepeatGuard(this.#config.SMS_REPEAT_WINDOW_S * 1_000, now),
+    });
+    addApiRoutes(app, {
+      timeout_ms,
+      bus,
+      view,
+      now,
+      reader: () => this.#openReader(),
+      readiness: () => this.readiness(),
+    });
     await addSessionRoutes(app, { door, bus, now });
   }
 
@@ -74,7 +94,8 @@ class MonitorApi implements Service {
   /** Opens the database at the first question; a failure is forgotten, so that the next question tries again. */
   #openReader(): Promise<StoreReader> {
     const named = this.#config.API_DATABASE_URL;
-    if (named === 'none') return Promise.reject(new MeshError('history_elsewhere', 'this service has no database to read'));
+    if (named === 'none')
+      return Promise.reject(new MeshError('history_elsewhere', 'this service has no database to read'));
     const opened = this.#reader ?? openStoreReader(named === '' ? this.#config.DATABASE_URL : named);
     this.#reader = opened;
     opened.catch(() => {

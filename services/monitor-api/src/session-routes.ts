@@ -1,13 +1,13 @@
 // Owns logging in and out in a browser.
-import { COOKIE_NAME, newSession, SESSION_S, sealSession } from '@monitor-mesh/shared/auth/session-cookie.ts';
-import { isForeignPage } from '@monitor-mesh/shared/auth/trust.ts';
+
+import rateLimit from '@fastify/rate-limit';
 import { anyHas } from '@monitor-mesh/shared/auth/networks.ts';
+import { COOKIE_NAME, newSession, SESSION_S, sealSession } from '@monitor-mesh/shared/auth/session-cookie.ts';
+import { callerAddress, isForeignPage } from '@monitor-mesh/shared/auth/trust.ts';
 import type { Bus } from '@monitor-mesh/shared/bus/bus.ts';
 import { ROLES } from '@monitor-mesh/shared/contract.ts';
 import type { Door } from '@monitor-mesh/shared/http/door.ts';
 import { revokeSession } from '@monitor-mesh/shared/http/revocations.ts';
-import { callerAddress } from '@monitor-mesh/shared/auth/trust.ts';
-import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** Log-ins tried from one address in a minute, right or wrong; each costs a slow hash. */
@@ -26,12 +26,17 @@ interface Options {
   readonly now: () => number;
 }
 
-const factsOf = (request: FastifyRequest) => ({ socketAddress: request.socket.remoteAddress ?? '', headers: request.headers });
+const factsOf = (request: FastifyRequest) => ({
+  socketAddress: request.socket.remoteAddress ?? '',
+  headers: request.headers,
+});
 
 /** Whether the browser speaks HTTPS, to us or to the proxy in front of us. */
 function isSecure(request: FastifyRequest, door: Door): boolean {
   if (request.protocol === 'https') return true;
-  return anyHas(door.gate.proxies, request.socket.remoteAddress ?? '') && request.headers['x-forwarded-proto'] === 'https';
+  return (
+    anyHas(door.gate.proxies, request.socket.remoteAddress ?? '') && request.headers['x-forwarded-proto'] === 'https'
+  );
 }
 
 export async function addSessionRoutes(app: FastifyInstance, { door, bus, now }: Options): Promise<void> {
@@ -40,9 +45,13 @@ export async function addSessionRoutes(app: FastifyInstance, { door, bus, now }:
     await scope.register(rateLimit, { max: LOGINS_PER_MINUTE, timeWindow: '1 minute', keyGenerator: address });
     scope.post<{ Body: { user: string; password: string } }>(
       '/api/v1/login',
-      { config: { access: { kind: 'public' } }, schema: { tags: ['session'], summary: 'Log in; the answer sets a cookie', body: LOGIN_BODY } },
+      {
+        config: { access: { kind: 'public' } },
+        schema: { tags: ['session'], summary: 'Log in; the answer sets a cookie', body: LOGIN_BODY },
+      },
       async (request, reply) => {
-        if (isForeignPage(factsOf(request), [])) return reply.code(403).send({ error: 'not_allowed', message: 'a page of another site may not log in here' });
+        if (isForeignPage(factsOf(request), []))
+          return reply.code(403).send({ error: 'not_allowed', message: 'a page of another site may not log in here' });
         const { user, password } = request.body;
         const answer = await door.authenticator.password(user, password, address(request));
         if ('refused' in answer) return reply.code(401).send({ error: 'not_authenticated', message: answer.refused });
@@ -51,15 +60,30 @@ export async function addSessionRoutes(app: FastifyInstance, { door, bus, now }:
         if (!entry) return reply.code(401).send({ error: 'not_authenticated', message: 'services do not log in here' });
         const session = newSession(user, entry.password, now());
         return reply
-          .setCookie(COOKIE_NAME, sealSession(session, door.session_key), { path: '/', httpOnly: true, sameSite: 'strict', secure: isSecure(request, door), maxAge: SESSION_S })
+          .setCookie(COOKIE_NAME, sealSession(session, door.session_key), {
+            path: '/',
+            httpOnly: true,
+            sameSite: 'strict',
+            secure: isSecure(request, door),
+            maxAge: SESSION_S,
+          })
           .send({ user, role: entry.role });
       },
     );
   });
   const anybody = { access: { kind: 'roles', roles: ROLES } } as const;
-  app.get('/api/v1/session', { config: anybody, schema: { tags: ['session'], summary: 'Who am I?' } }, async (request) => ({ user: request.identity?.user, role: request.identity?.role }));
-  app.post('/api/v1/logout', { config: anybody, schema: { tags: ['session'], summary: 'Log out; the session ends on every screen' } }, async (request, reply) => {
-    if (request.session) await revokeSession(bus(), door.revoked, request.session.session, request.session.until_ms, now());
-    return reply.clearCookie(COOKIE_NAME, { path: '/' }).send({ status: 'OK' });
-  });
+  app.get(
+    '/api/v1/session',
+    { config: anybody, schema: { tags: ['session'], summary: 'Who am I?' } },
+    async (request) => ({ user: request.identity?.user, role: request.identity?.role }),
+  );
+  app.post(
+    '/api/v1/logout',
+    { config: anybody, schema: { tags: ['session'], summary: 'Log out; the session ends on every screen' } },
+    async (request, reply) => {
+      if (request.session)
+        await revokeSession(bus(), door.revoked, request.session.session, request.session.until_ms, now());
+      return reply.clearCookie(COOKIE_NAME, { path: '/' }).send({ status: 'OK' });
+    },
+  );
 }

@@ -25,7 +25,8 @@ const entriesOf = (value: unknown): readonly string[] =>
 export function parseWish(query: Readonly<Record<string, unknown>>): Wish | { readonly fault: string } {
   const ids = entriesOf(query.id);
   const filters = entriesOf(query.topic);
-  if (ids.length + filters.length > ENTRIES_MAX) return { fault: `expected at most ${ENTRIES_MAX} filters, got ${ids.length + filters.length}` };
+  if (ids.length + filters.length > ENTRIES_MAX)
+    return { fault: `expected at most ${ENTRIES_MAX} filters, got ${ids.length + filters.length}` };
   const fault = filters.map(filterFault).find((found) => found !== undefined);
   return fault === undefined ? { ids: new Set(ids), filters } : { fault: `topic: ${fault}` };
 }

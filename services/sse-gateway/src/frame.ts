@@ -6,8 +6,11 @@ const FIELD_BREAK = /[\r\n\0]/u;
 /** One event. `data` must be one line, as JSON is. */
 export function frameOf(fields: { readonly id?: string; readonly event?: string; readonly data: string }): Buffer {
   const { id, event, data } = fields;
-  if (FIELD_BREAK.test(`${id ?? ''}${event ?? ''}${data}`)) throw new Error(`expected one-line SSE fields, got ${JSON.stringify(fields)}`);
-  return Buffer.from(`${id === undefined ? '' : `id: ${id}\n`}${event === undefined ? '' : `event: ${event}\n`}data: ${data}\n\n`);
+  if (FIELD_BREAK.test(`${id ?? ''}${event ?? ''}${data}`))
+    throw new Error(`expected one-line SSE fields, got ${JSON.stringify(fields)}`);
+  return Buffer.from(
+    `${id === undefined ? '' : `id: ${id}\n`}${event === undefined ? '' : `event: ${event}\n`}data: ${data}\n\n`,
+  );
 }
 
 /** JSON on one line: U+2028 and U+2029 are legal in it and in SSE, CR and LF are escaped by JSON itself. */

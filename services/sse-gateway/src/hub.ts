@@ -1,8 +1,8 @@
 // Owns the feed: numbers what happens, shows it to every viewer, and gives a newcomer the whole picture first.
 import type { Party } from '@monitor-mesh/shared/contract.ts';
+import { TOPICS } from '@monitor-mesh/shared/contract.ts';
 import { isoOf } from '@monitor-mesh/shared/time.ts';
 import { topicName } from '@monitor-mesh/shared/topic.ts';
-import { TOPICS } from '@monitor-mesh/shared/contract.ts';
 import { Board, type DeviceState } from './board.ts';
 import { type EventDraft, EventRing, type HouseEvent, parsePosition } from './event-ring.ts';
 import { isWanted, type Wish } from './filter.ts';
@@ -27,15 +27,25 @@ export interface Audience {
   readonly last_event_id: string | undefined;
 }
 
+const linkFrame = (linked: boolean): Buffer => frameOf({ event: 'link', data: oneLine({ broker: linked }) });
+
 export class Hub {
   readonly board = new Board();
   readonly #ring: EventRing;
   readonly #viewers = new Set<Viewer>();
   readonly #now: () => number;
+  #linked = false;
 
   constructor(epoch: string, now: () => number = Date.now) {
     this.#ring = new EventRing(epoch);
     this.#now = now;
+  }
+
+  /** Whether the broker answers: screens say so when what they show may be old. */
+  link(linked: boolean): void {
+    if (linked === this.#linked) return;
+    this.#linked = linked;
+    for (const viewer of this.#viewers) if (viewer.tells_link) viewer.write(linkFrame(linked));
   }
 
   get viewers(): number {
@@ -88,19 +98,27 @@ export class Hub {
   join(sink: Sink, audience: Audience): Viewer {
     const { role, wish, last_event_id } = audience;
     const wants = (event: HouseEvent): boolean => isWanted(role, wish, event.topic, event.device);
-    const viewer = new Viewer({ sink, wants, encode: ({ frame }) => [frame], idOf: (seq) => this.#ring.idOf(seq), coalesce: true });
+    const viewer = new Viewer({
+      sink,
+      wants,
+      encode: ({ frame }) => [frame],
+      idOf: (seq) => this.#ring.idOf(seq),
+      coalesce: true,
+    });
     viewer.write(Buffer.from(`retry: ${RETRY_MS}\n\n`));
     const position = last_event_id === undefined ? undefined : parsePosition(last_event_id);
     const missed = position && this.#ring.after(position);
     if (missed) for (const event of missed) viewer.send(event, this.#now());
     else this.#paint(viewer, audience);
+    if (!this.#linked) viewer.write(linkFrame(false));
     this.#viewers.add(viewer);
     return viewer;
   }
 
   /** A viewer of the old address: changes only, in the old frame, no picture; what it missed when it can say so. */
   joinLegacy(sink: Sink, lastEventId: string | undefined): Viewer {
-    const encode = (event: HouseEvent): readonly Buffer[] => (event.legacyFrame ? [event.legacyFrame, bookmark(this.#ring.idOf(event.seq))] : []);
+    const encode = (event: HouseEvent): readonly Buffer[] =>
+      event.legacyFrame ? [event.legacyFrame, bookmark(this.#ring.idOf(event.seq))] : [];
     const wants = (event: HouseEvent): boolean => event.legacyFrame !== undefined;
     const viewer = new Viewer({ sink, wants, encode, idOf: (seq) => this.#ring.idOf(seq), coalesce: false });
     const position = lastEventId === undefined ? undefined : parsePosition(lastEventId);
@@ -118,7 +136,8 @@ export class Hub {
   beat(): void {
     const now = this.#now();
     for (const viewer of this.#viewers) {
-      if (viewer.closed || (viewer.behindSince !== undefined && now - viewer.behindSince > STALL_MS_MAX)) this.leave(viewer);
+      if (viewer.closed || (viewer.behindSince !== undefined && now - viewer.behindSince > STALL_MS_MAX))
+        this.leave(viewer);
       else viewer.beat(HEARTBEAT);
     }
   }
@@ -135,9 +154,12 @@ export class Hub {
 
   /** The whole picture as one event; after a `reset` when the viewer had another one. */
   #paint(viewer: Viewer, { role, wish, last_event_id }: Audience): void {
-    if (last_event_id !== undefined) viewer.write(frameOf({ event: 'reset', data: oneLine({ reason: 'the events since then are no longer kept' }) }));
+    if (last_event_id !== undefined)
+      viewer.write(frameOf({ event: 'reset', data: oneLine({ reason: 'the events since then are no longer kept' }) }));
     const stateTopic = (id: string): string => topicName(TOPICS.state.pattern, { id });
-    const states = [...this.board.devices()].filter(({ id }) => isWanted(role, wish, stateTopic(id), id) || isWanted(role, wish, TOPICS.maj.pattern, id));
+    const states = [...this.board.devices()].filter(
+      ({ id }) => isWanted(role, wish, stateTopic(id), id) || isWanted(role, wish, TOPICS.maj.pattern, id),
+    );
     const topics = [...this.board.topics()].filter(([topic]) => isWanted(role, wish, topic, undefined));
     const data = oneLine({ at: isoOf(this.#now()), states, topics: Object.fromEntries(topics) });
     viewer.write(frameOf({ id: this.#ring.idOf(this.#ring.seq), event: 'snapshot', data }));

@@ -3,12 +3,18 @@ import { Bus } from '@monitor-mesh/shared/bus/bus.ts';
 import type { Received } from '@monitor-mesh/shared/bus/connection.ts';
 import { DurableConsumer } from '@monitor-mesh/shared/bus/durable-consumer.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
-import { type TopicKey, TOPICS } from '@monitor-mesh/shared/contract.ts';
+import { TOPICS, type TopicKey } from '@monitor-mesh/shared/contract.ts';
 import { decodePayload } from '@monitor-mesh/shared/decode.ts';
 import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { publishRefusedCallers } from '@monitor-mesh/shared/http/refused-report.ts';
 import { followRevocations } from '@monitor-mesh/shared/http/revocations.ts';
-import { defineService, READY, type Readiness, type Service, type ServiceContext } from '@monitor-mesh/shared/service.ts';
+import {
+  defineService,
+  READY,
+  type Readiness,
+  type Service,
+  type ServiceContext,
+} from '@monitor-mesh/shared/service.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DEVICES_MAX } from './board.ts';
 import { SSE_GATEWAY_VARIABLES } from './config.ts';
@@ -31,7 +37,12 @@ const KEYS = Object.keys(TOPICS) as readonly TopicKey[];
 /** Topics that screens follow as they are; changes and device states have their own way. */
 const TOLD: readonly TopicKey[] = KEYS.filter((key) => {
   const { to, durable } = TOPICS[key];
-  return (to as readonly string[]).includes('sse-gateway') && !(durable as readonly string[]).includes('sse-gateway') && key !== 'state' && key !== 'sessions';
+  return (
+    (to as readonly string[]).includes('sse-gateway') &&
+    !(durable as readonly string[]).includes('sse-gateway') &&
+    key !== 'state' &&
+    key !== 'sessions'
+  );
 });
 
 export const sseGateway = defineService({
@@ -56,23 +67,48 @@ class SseGateway implements Service {
     this.#context = context;
     this.#config = config;
     this.#hub = new Hub(context.now().toString(36), context.now);
-    this.#streams = new Streams({ viewers_max: config.SSE_VIEWERS_MAX, viewers_per_user_max: config.SSE_VIEWERS_PER_USER_MAX }, (viewer) => this.#hub.leave(viewer));
+    this.#streams = new Streams(
+      { viewers_max: config.SSE_VIEWERS_MAX, viewers_per_user_max: config.SSE_VIEWERS_PER_USER_MAX },
+      (viewer) => this.#hub.leave(viewer),
+    );
     this.#events = context.metrics.counter('sse_events_total', 'Changes shown to viewers');
     const viewers = context.metrics.gauge('sse_viewers', 'Event streams open now');
     this.#streams.watch((count) => viewers.set(count));
   }
 
   routes(app: FastifyInstance): void {
-    addPage(app, this.#config.HOUSE_LANG);
-    app.get('/events', { config: { access: { kind: 'roles', roles: ['admin', 'homeassistant', 'dashboard'] } } }, (request, reply) => {
-      const wish = parseWish(request.query as Record<string, unknown>);
-      if ('fault' in wish) return reply.code(400).send({ error: 'input_invalid', message: wish.fault });
-      const audience = { role: request.identity?.role ?? 'device', wish, last_event_id: lastEventId(request) } as const;
-      return this.#streams.begin(request, reply, {}, (sink) => this.#hub.join(sink, audience));
-    });
+    addPage(app, this.#config.HOUSE_LANG, this.#config.HOUSE_LABEL);
+    app.get(
+      '/events',
+      { config: { access: { kind: 'roles', roles: ['admin', 'homeassistant', 'dashboard'] } } },
+      (request, reply) => {
+        const wish = parseWish(request.query as Record<string, unknown>);
+        if ('fault' in wish) return reply.code(400).send({ error: 'input_invalid', message: wish.fault });
+        const audience = {
+          role: request.identity?.role ?? 'device',
+          wish,
+          last_event_id: lastEventId(request),
+        } as const;
+        return this.#streams.begin(request, reply, {}, (sink) => this.#hub.join(sink, audience));
+      },
+    );
     for (const path of LEGACY_PATHS)
-      app.get(path, { config: { access: { kind: 'open', app: 'sse', roles: ['admin', 'homeassistant', 'dashboard', 'device', 'domoticz'], writes: false } } }, (request, reply) =>
-        this.#streams.begin(request, reply, { 'access-control-allow-origin': '*' }, (sink) => this.#hub.joinLegacy(sink, lastEventId(request))),
+      app.get(
+        path,
+        {
+          config: {
+            access: {
+              kind: 'open',
+              app: 'sse',
+              roles: ['admin', 'homeassistant', 'dashboard', 'device', 'domoticz'],
+              writes: false,
+            },
+          },
+        },
+        (request, reply) =>
+          this.#streams.begin(request, reply, { 'access-control-allow-origin': '*' }, (sink) =>
+            this.#hub.joinLegacy(sink, lastEventId(request)),
+          ),
       );
   }
 
@@ -110,6 +146,7 @@ class SseGateway implements Service {
   }
 
   #onConsumer(taking: boolean, reason?: string): void {
+    this.#hub.link(taking);
     this.#readiness = taking ? READY : { ready: false, reason: reason ?? 'not connected' };
     this.#bus?.setState(taking ? 'ready' : 'degraded', taking ? undefined : reason);
   }
@@ -142,7 +179,10 @@ class SseGateway implements Service {
     const device = this.#hub.board.device(id);
     if (!device) return;
     const outcome = await this.#bus?.publish('state', { id }, device, { mid });
-    if (outcome?.kind !== 'acknowledged') throw new MeshError('state_not_kept', `the broker did not keep the state: ${outcome?.kind ?? 'stopping'}`, { retryable: true });
+    if (outcome?.kind !== 'acknowledged')
+      throw new MeshError('state_not_kept', `the broker did not keep the state: ${outcome?.kind ?? 'stopping'}`, {
+        retryable: true,
+      });
   }
 
   #onState(message: Received): void {
@@ -154,7 +194,8 @@ class SseGateway implements Service {
 
   #onTold(key: TopicKey, message: Received): void {
     const definition = TOPICS[key];
-    if (message.payload.length === 0 && definition.retain) return this.#hub.tell(message.topic, undefined, message.mid, true);
+    if (message.payload.length === 0 && definition.retain)
+      return this.#hub.tell(message.topic, undefined, message.mid, true);
     const decoded = decodePayload(definition, message.payload);
     if (decoded.ok) this.#hub.tell(message.topic, decoded.value, message.mid, definition.retain);
     else this.#bus?.reject(message.topic, decoded.reason);

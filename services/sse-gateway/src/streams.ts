@@ -44,13 +44,30 @@ export class Streams {
   }
 
   /** Begins a stream, or answers why not. */
-  begin(request: FastifyRequest, reply: FastifyReply, headers: Readonly<Record<string, string>>, join: (sink: Sink) => Viewer): FastifyReply {
+  begin(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    headers: Readonly<Record<string, string>>,
+    join: (sink: Sink) => Viewer,
+  ): FastifyReply {
     const user = request.identity?.user ?? '';
     const mine = [...this.#open].filter((open) => open.user === user).length;
     if (this.#open.size >= this.#limits.viewers_max || mine >= this.#limits.viewers_per_user_max)
-      return reply.code(429).header('retry-after', '30').send({ error: 'too_many_streams', message: `expected at most ${this.#limits.viewers_per_user_max} open streams of one user and ${this.#limits.viewers_max} in all` });
+      return reply
+        .code(429)
+        .header('retry-after', '30')
+        .send({
+          error: 'too_many_streams',
+          message: `expected at most ${this.#limits.viewers_per_user_max} open streams of one user and ${this.#limits.viewers_max} in all`,
+        });
     reply.hijack();
-    reply.raw.writeHead(200, { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache', connection: 'keep-alive', 'x-accel-buffering': 'no', ...headers });
+    reply.raw.writeHead(200, {
+      'content-type': EVENT_STREAM,
+      'cache-control': 'no-cache',
+      connection: 'keep-alive',
+      'x-accel-buffering': 'no',
+      ...headers,
+    });
     reply.raw.flushHeaders();
     const open: Open = { user, session: request.session?.session, viewer: join(sinkOf(reply)) };
     this.#open.add(open);

@@ -41,6 +41,11 @@ export class Viewer {
     this.#options = options;
   }
 
+  /** Viewers of the old address know changes and nothing else. */
+  get tells_link(): boolean {
+    return this.#options.coalesce;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -57,7 +62,8 @@ export class Viewer {
 
   send(event: HouseEvent, nowMs: number): void {
     if (this.#closed || !this.#options.wants(event)) return;
-    if (this.#missed === undefined && this.#options.sink.pending > (this.#options.pending_max ?? PENDING_BYTES_MAX)) this.#fallBehind(event, nowMs);
+    if (this.#missed === undefined && this.#options.sink.pending > (this.#options.pending_max ?? PENDING_BYTES_MAX))
+      this.#fallBehind(event, nowMs);
     if (this.#missed === undefined) return this.#write(event);
     if (this.#missed.delete(event.key)) this.#dropped += 1;
     this.#missed.set(event.key, event);
@@ -92,7 +98,16 @@ export class Viewer {
     if (this.#closed || missed.length === 0) return;
     const last = missed.at(-1)?.seq ?? this.#missedFrom;
     if (this.#dropped > 0)
-      this.write(frameOf({ event: 'gap', data: oneLine({ from: this.#options.idOf(this.#missedFrom), to: this.#options.idOf(last), dropped: this.#dropped }) }));
+      this.write(
+        frameOf({
+          event: 'gap',
+          data: oneLine({
+            from: this.#options.idOf(this.#missedFrom),
+            to: this.#options.idOf(last),
+            dropped: this.#dropped,
+          }),
+        }),
+      );
     for (const event of missed) this.#write(event);
   }
 }

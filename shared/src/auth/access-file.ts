@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { cleanText } from '../config.ts';
 import { ROLES } from '../contract.ts';
 import { codeOf, MeshError, reasonOf } from '../errors.ts';
-import { cleanText } from '../config.ts';
 
 const user = z.strictObject({
   role: z.enum(ROLES).exclude(['local']),
@@ -85,7 +85,9 @@ export class AccessFile {
     try {
       return content.parse(JSON.parse(cleanText(readFileSync(this.path, 'utf8'))));
     } catch (error) {
-      throw new MeshError('access_file_damaged', `expected users as the mesh command writes them in ${this.path}`, { cause: error });
+      throw new MeshError('access_file_damaged', `expected users as the mesh command writes them in ${this.path}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -66,7 +66,9 @@ export class Authenticator {
     const { users, services } = this.file.read();
     if (isService(name as ServiceName)) {
       const digest = services[name];
-      return digest !== undefined && matchesDigest(password, digest) ? { user: name, role: name as ServiceName } : undefined;
+      return digest !== undefined && matchesDigest(password, digest)
+        ? { user: name, role: name as ServiceName }
+        : undefined;
     }
     const entry = Object.hasOwn(users, name) ? users[name] : undefined;
     if (password.length > PASSWORD_LENGTH_MAX) return undefined;

@@ -17,15 +17,27 @@ export interface FirstLogin {
 }
 
 /** Makes the first user unless there is one. A log never holds what this writes. */
-export async function ensureFirstLogin(folder: string, access: AccessFile, now: () => number = Date.now): Promise<string> {
+export async function ensureFirstLogin(
+  folder: string,
+  access: AccessFile,
+  now: () => number = Date.now,
+): Promise<string> {
   const path = join(folder, FIRST_LOGIN_FILE);
   if (Object.keys(access.read().users).length > 0) return path;
   const login: FirstLogin = { user: FIRST_USER, password: randomPassword(), token: randomSecret('mm_') };
   const created_at = isoOf(now());
-  const entry = { role: 'admin' as const, password: await hashPassword(login.password), tokens: [{ digest: digestOf(login.token), created_at }], created_at };
+  const entry = {
+    role: 'admin' as const,
+    password: await hashPassword(login.password),
+    tokens: [{ digest: digestOf(login.token), created_at }],
+    created_at,
+  };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // The file first: a user whose password nobody knows would lock its owner out.
-  writeFileSync(path, `user=${login.user}\npassword=${login.password}\ntoken=${login.token}\n`, { mode: 0o600, flush: true });
+  writeFileSync(path, `user=${login.user}\npassword=${login.password}\ntoken=${login.token}\n`, {
+    mode: 0o600,
+    flush: true,
+  });
   access.update((before) => ({ ...before, users: { ...before.users, [FIRST_USER]: entry } }));
   return path;
 }
@@ -34,7 +46,8 @@ export async function ensureFirstLogin(folder: string, access: AccessFile, now: 
 export function readFirstLogin(folder: string): FirstLogin | undefined {
   try {
     const lines = cleanText(readFileSync(join(folder, FIRST_LOGIN_FILE), 'utf8')).split('\n');
-    const value = (name: string): string => lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+    const value = (name: string): string =>
+      lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
     return { user: value('user'), password: value('password'), token: value('token') };
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EACCES') return undefined;

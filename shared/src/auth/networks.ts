@@ -12,7 +12,8 @@ const DOCKER_BRIDGES = new BlockList();
 DOCKER_BRIDGES.addRange('172.17.0.0', '172.31.255.255', 'ipv4');
 
 /** An IPv4 address that arrived over an IPv6 socket, as IPv4. */
-export const plainAddress = (address: string): string => (address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address);
+export const plainAddress = (address: string): string =>
+  address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
 
 /**
  * One address or CIDR range.
@@ -42,9 +43,9 @@ export function parseNetwork(text: string): Network {
   };
 }
 
-/** A comma separated list of networks; blanks around entries are ignored. */
+/** A comma separated list of networks, or `none`; blanks around entries are ignored. */
 export const parseNetworks = (text: string): readonly Network[] =>
-  text
+  (text.trim() === 'none' ? '' : text)
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
@@ -62,7 +63,10 @@ export function parseProxies(text: string): readonly Network[] {
       const family = isIPv4(base) ? 'ipv4' : 'ipv6';
       if (isIP(base) === 0) throw new Error(`expected an address or range, got '${entry}'`);
       block.addSubnet(base, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family);
-      return { text: entry, has: (address) => block.check(plainAddress(address), isIPv4(plainAddress(address)) ? 'ipv4' : 'ipv6') };
+      return {
+        text: entry,
+        has: (address) => block.check(plainAddress(address), isIPv4(plainAddress(address)) ? 'ipv4' : 'ipv6'),
+      };
     });
 }
 
@@ -71,4 +75,5 @@ export const isLoopback = (address: string): boolean => {
   return plain === '::1' || plain.startsWith('127.');
 };
 
-export const anyHas = (networks: readonly Network[], address: string): boolean => networks.some((network) => network.has(address));
+export const anyHas = (networks: readonly Network[], address: string): boolean =>
+  networks.some((network) => network.has(address));

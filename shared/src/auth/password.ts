@@ -45,7 +45,10 @@ export const randomSecret = (prefix = ''): string => `${prefix}${randomBytes(24)
 /** A password that a person can read and type: letters and digits without the ones that look alike, 96 bits. */
 export function randomPassword(): string {
   const letters = 'abcdefghijkmnpqrstuvwxyz23456789';
-  return [...randomBytes(20)].map((byte) => letters[byte % letters.length]).join('').replace(/(.{5})(?=.)/gu, '$1-');
+  return [...randomBytes(20)]
+    .map((byte) => letters[byte % letters.length])
+    .join('')
+    .replace(/(.{5})(?=.)/gu, '$1-');
 }
 
 /** What is stored of a random secret, in base64url. */

@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import { type Identity, mayPublish, maySubscribe } from '../access.ts';
-import { type PayloadOf, type ServiceName, type TopicKey, TOPICS } from '../contract.ts';
+import { type PayloadOf, type ServiceName, TOPICS, type TopicKey } from '../contract.ts';
 import { encodePayload } from '../decode.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -58,6 +58,9 @@ interface LiveSubscription {
   readonly handler: (message: Received) => void;
 }
 
+/** Topics remembered as seen live in one connection; as many as a screen shows devices, and some. */
+const LIVE_TOPICS_MAX = 50_000;
+
 export class Bus implements AsyncDisposable {
   readonly #options: BusOptions;
   readonly #identity: Identity;
@@ -65,6 +68,8 @@ export class Bus implements AsyncDisposable {
   readonly #outbox = new Outbox<Entry>();
   readonly #subscriptions: LiveSubscription[] = [];
   readonly #watchers = new Set<(connected: boolean) => void>();
+  /** Topics that spoke since we connected: what the broker kept from before is older and comes too late. */
+  readonly #live = new Set<string>();
   readonly #tally: RejectTally;
   readonly #tallyTimer: NodeJS.Timeout;
   readonly #now: () => number;
@@ -247,7 +252,8 @@ export class Bus implements AsyncDisposable {
 
   #onDeadline(entry: Entry): void {
     const { mid } = entry.message;
-    if (this.#outbox.remove(entry)) return entry.settle({ kind: 'unwritten', mid, reason: 'the broker is not connected' });
+    if (this.#outbox.remove(entry))
+      return entry.settle({ kind: 'unwritten', mid, reason: 'the broker is not connected' });
     // It is on the wire: make sure that a later reconnection does not send it behind the caller's back.
     if (entry.messageId !== undefined) this.#client.removeOutgoingMessage(entry.messageId);
     entry.settle({ kind: 'unknown', mid });
@@ -255,6 +261,7 @@ export class Bus implements AsyncDisposable {
 
   #onConnect(): void {
     this.#ready = true;
+    this.#live.clear();
     this.#options.log.info('broker connected');
     this.#subscribeOnWire(this.#subscriptions);
     void this.#publishState();
@@ -283,6 +290,8 @@ export class Bus implements AsyncDisposable {
 
   #onMessage(packet: IPublishPacket): void {
     const message = receivedOf(packet, this.#now());
+    if (message.retain && this.#live.has(message.topic)) return;
+    if (!message.retain && this.#live.size < LIVE_TOPICS_MAX) this.#live.add(message.topic);
     for (const { filter, handler } of this.#subscriptions) {
       if (!filterMatches(filter, message.topic)) continue;
       try {

@@ -35,6 +35,7 @@ const RECEIVE_MAXIMUM = 2_000;
 const SESSION_NEVER_EXPIRES = 0xff_ff_ff_ff;
 const PROBE_MS_MIN = 200;
 const PROBE_MS_MAX = 5_000;
+const PROBE_DOUBLINGS_MAX = 10;
 
 interface Held {
   readonly message: Received;
@@ -60,6 +61,8 @@ export class DurableConsumer implements AsyncDisposable {
   #release: (() => void) | undefined;
   #closing = false;
   #recovering = false;
+  /** Failures since the last batch that went well: each makes the next pause longer. */
+  #failures = 0;
   #idle: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
@@ -72,7 +75,9 @@ export class DurableConsumer implements AsyncDisposable {
       properties: { sessionExpiryInterval: SESSION_NEVER_EXPIRES, receiveMaximum: RECEIVE_MAXIMUM },
       ...(options.last_will === undefined
         ? {}
-        : { will: { topic: TOPICS.last_will.pattern, payload: Buffer.from(options.last_will), qos: 1, retain: false } }),
+        : {
+            will: { topic: TOPICS.last_will.pattern, payload: Buffer.from(options.last_will), qos: 1, retain: false },
+          }),
     });
     this.#client.on('packetreceive', (packet) => {
       if (packet.cmd === 'publish') this.#onPublish(packet);
@@ -139,6 +144,7 @@ export class DurableConsumer implements AsyncDisposable {
 
   #onDone(batch: Batch): void {
     batch.done = true;
+    this.#failures = 0;
     if (batch.epoch === this.#epoch) this.#acknowledge();
     this.#settle();
   }
@@ -178,7 +184,9 @@ export class DurableConsumer implements AsyncDisposable {
     this.#options.log.warn({ reason }, 'messages wait in the broker');
     this.#options.onState?.(false, reason);
     await this.#client.endAsync();
-    for (let pauseMs = PROBE_MS_MIN; !this.#closing; pauseMs = Math.min(pauseMs * 2, PROBE_MS_MAX)) {
+    while (!this.#closing) {
+      const pauseMs = Math.min(PROBE_MS_MIN * 2 ** this.#failures, PROBE_MS_MAX);
+      this.#failures = Math.min(this.#failures + 1, PROBE_DOUBLINGS_MAX);
       await this.#pause(pauseMs * (0.5 + Math.random() / 2));
       if (await this.#outsideAnswers()) break;
     }

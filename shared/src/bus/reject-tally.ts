@@ -39,7 +39,7 @@ export class RejectTally {
 
   /** Reports what was counted since the last flush and forgets pairs that have gone quiet. */
   flush(): void {
-    for (const [key, { topic, reason, pending }] of this.#counts) {
+    for (const [key, { topic, reason, pending }] of [...this.#counts]) {
       this.#counts.delete(key);
       if (pending === 0) continue;
       this.#report({ topic, reason, count: pending });

@@ -1,7 +1,8 @@
 // Owns what a process knows of who may come in by HTTP: the gate's settings, revoked sessions, refused callers.
+
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { AccessFile } from '../auth/access-file.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import type { ConfigOf } from '../config.ts';
@@ -86,7 +87,8 @@ const KEY_BYTES = 32;
 /** The key that signs browser sessions; made once, readable by its owner alone. */
 export function readSessionKey(path: string): Buffer {
   const key = Buffer.from(cleanText(readFileSync(path, 'utf8')), 'base64url');
-  if (key.length < KEY_BYTES) throw new MeshError('session_key_damaged', `expected ${KEY_BYTES} bytes in base64url in ${path}`);
+  if (key.length < KEY_BYTES)
+    throw new MeshError('session_key_damaged', `expected ${KEY_BYTES} bytes in base64url in ${path}`);
   return key;
 }
 
@@ -103,7 +105,12 @@ export function ensureSessionKey(folder: string): string {
 }
 
 /** The door of a process from its variables. */
-export function createDoor(config: ConfigOf<typeof HTTP_VARIABLES>, accessPath: string, sessionKey: Buffer, now: () => number = Date.now): Door {
+export function createDoor(
+  config: ConfigOf<typeof HTTP_VARIABLES>,
+  accessPath: string,
+  sessionKey: Buffer,
+  now: () => number = Date.now,
+): Door {
   const authenticator = new Authenticator(new AccessFile(accessPath, now), now);
   const revoked = new RevokedSessions();
   const refused = new RefusedCallers();

@@ -66,7 +66,10 @@ export async function installGate(app: FastifyInstance, options: GateOptions): P
   app.decorateRequest('session', undefined);
   app.addHook('onRequest', async (request, reply) => {
     if (!isHostAllowed(request.headers.host, options.allowed_hosts))
-      return reply.code(421).send({ error: 'host_unknown', message: `expected a host of this house, got '${request.headers.host ?? ''}'; name it in HTTP_ALLOWED_HOSTS` });
+      return reply.code(421).send({
+        error: 'host_unknown',
+        message: `expected a host of this house, got '${request.headers.host ?? ''}'; name it in HTTP_ALLOWED_HOSTS`,
+      });
     const declared = request.routeOptions.config.access;
     const access = typeof declared === 'function' ? declared(request) : declared;
     if (access?.kind === 'public' || request.is404) return;
@@ -76,13 +79,19 @@ export async function installGate(app: FastifyInstance, options: GateOptions): P
 
 type Guarded = Exclude<RouteAccess, { readonly kind: 'public' }>;
 
-async function judge(request: FastifyRequest, reply: FastifyReply, access: Guarded | undefined, options: GateOptions): Promise<unknown> {
+async function judge(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  access: Guarded | undefined,
+  options: GateOptions,
+): Promise<unknown> {
   const facts = factsOf(request);
   const foreign = isForeignPage(facts, options.own_origins);
   const found = await credentialsOf(request, facts, foreign, options);
   if (found.refused !== undefined) return deny(reply, 401, found.refused);
   if (found.identity && access) {
-    if (!access.roles.includes(found.identity.role)) return deny(reply, 403, `role '${found.identity.role}' may not do this`);
+    if (!access.roles.includes(found.identity.role))
+      return deny(reply, 403, `role '${found.identity.role}' may not do this`);
     request.identity = found.identity;
     request.session = found.session;
     return undefined;
@@ -107,9 +116,15 @@ function isNeighbour(access: Guarded & { kind: 'open' }, facts: RequestFacts, op
     .networks.some(({ network, apps }) => apps.includes(access.app) && parseNetwork(network).has(address));
 }
 
-async function credentialsOf(request: FastifyRequest, facts: RequestFacts, foreign: boolean, options: GateOptions): Promise<Found> {
+async function credentialsOf(
+  request: FastifyRequest,
+  facts: RequestFacts,
+  foreign: boolean,
+  options: GateOptions,
+): Promise<Found> {
   const header = request.headers.authorization;
-  if (header !== undefined) return fromHeader(header, callerAddress(facts, options.proxies) ?? facts.socketAddress, options);
+  if (header !== undefined)
+    return fromHeader(header, callerAddress(facts, options.proxies) ?? facts.socketAddress, options);
   const value = request.cookies[COOKIE_NAME];
   return value === undefined || foreign ? {} : fromCookie(value, options);
 }

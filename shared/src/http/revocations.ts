@@ -15,7 +15,13 @@ export function followRevocations(bus: Bus, revoked: RevokedSessions): void {
 }
 
 /** Revokes a session here at once and everywhere as soon as the broker has it. */
-export async function revokeSession(bus: Bus, revoked: RevokedSessions, session: string, untilMs: number, nowMs: number): Promise<void> {
+export async function revokeSession(
+  bus: Bus,
+  revoked: RevokedSessions,
+  session: string,
+  untilMs: number,
+  nowMs: number,
+): Promise<void> {
   revoked.add(session, untilMs);
   const current = revoked.current(nowMs).map(({ session: id, until_ms }) => ({ session: id, until: isoOf(until_ms) }));
   await bus.publish('sessions', {}, { revoked: current });

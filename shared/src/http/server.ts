@@ -1,7 +1,7 @@
 // Owns the one HTTP server of a process: its limits, headers, answers to errors, health and metrics.
 import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { type GateOptions, installGate } from './gate.ts';
@@ -26,7 +26,9 @@ export interface HttpServerOptions {
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: options.log.child({}, { level: 'warn' }) as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    // An unknown field is refused, not dropped: somebody meant something by it.
+    ajv: { customOptions: { removeAdditional: false, allowUnionTypes: true } },
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
@@ -34,7 +36,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   await app.register(helmet, {
     contentSecurityPolicy: {
-      directives: { defaultSrc: ["'self'"], scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'", 'data:'], upgradeInsecureRequests: null },
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        upgradeInsecureRequests: null,
+      },
     },
     // Plain HTTP on the house's own network is a supported way in.
     strictTransportSecurity: false,
@@ -44,14 +52,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) options.log.error({ err: error }, 'request failed');
-    void reply.code(status).send(status >= 500 ? { error: 'internal', message: 'internal error' } : { error: codeName(error), message: error.message });
+    void reply
+      .code(status)
+      .send(
+        status >= 500
+          ? { error: 'internal', message: 'internal error' }
+          : { error: codeName(error), message: error.message },
+      );
   });
   await installGate(app, options.gate);
   addHealth(app, options);
   return app;
 }
 
-const codeName = (error: FastifyError): string => (error.validation ? 'input_invalid' : (error.code ?? 'request_invalid').toLowerCase());
+const codeName = (error: FastifyError): string =>
+  error.validation ? 'input_invalid' : (error.code ?? 'request_invalid').toLowerCase();
 
 function addHealth(app: FastifyInstance, options: HttpServerOptions): void {
   app.get('/health/live', { config: { access: { kind: 'public' } } }, async () => ({ live: true }));

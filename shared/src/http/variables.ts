@@ -1,6 +1,7 @@
 // Owns the variables that every process with an HTTP door reads.
-import { list, parsed, port, text } from '../config.ts';
+
 import { parseNetworks, parseProxies } from '../auth/networks.ts';
+import { list, parsed, port, text } from '../config.ts';
 
 const isOrigin = (entry: string): string | undefined =>
   URL.canParse(entry) && new URL(entry).origin === entry.toLowerCase() ? entry.toLowerCase() : undefined;
@@ -18,15 +19,28 @@ export const HTTP_VARIABLES = {
     'host names',
     (entry) => entry.toLowerCase(),
   ),
-  ALLOWED_ORIGINS: list('Origins of other pages of the house that may use HTTP and WebSocket', '', 'origins such as http://192.0.2.9', isOrigin),
+  ALLOWED_ORIGINS: list(
+    'Origins of other pages of the house that may use HTTP and WebSocket',
+    '',
+    'origins such as http://192.0.2.9',
+    isOrigin,
+  ),
   API_OPEN_NETWORKS: parsed(
     'Networks whose callers may use the old addresses without a password',
     '127.0.0.0/8,::1',
-    'a comma separated list of networks',
+    'a comma separated list of networks, or none',
     parseNetworks,
   ),
-  API_OPEN_APPS: list('What those callers may do; envoi_sms only when it is named', 'maj,messages,sse,metrics', OPEN_APPS.join(' '), (entry) =>
-    OPEN_APPS.find((app) => app === entry),
+  API_OPEN_APPS: list(
+    'What those callers may do; envoi_sms only when it is named',
+    'maj,messages,sse,metrics',
+    OPEN_APPS.join(' '),
+    (entry) => OPEN_APPS.find((app) => app === entry),
   ),
-  TRUSTED_PROXIES: parsed('Addresses of the proxy whose X-Forwarded-For is believed', '', 'a comma separated list of addresses', parseProxies),
+  TRUSTED_PROXIES: parsed(
+    'Addresses of the proxy whose X-Forwarded-For is believed',
+    '',
+    'a comma separated list of addresses',
+    parseProxies,
+  ),
 } as const;

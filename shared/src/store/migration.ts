@@ -40,7 +40,8 @@ function namesIn(folder: string): readonly string[] {
 
 function readMigration(folder: string, name: string): Migration {
   const number = FILE_NAME.exec(name)?.groups?.['number'];
-  if (number === undefined) throw new MeshError('migration_invalid', `expected a migration named NNNN_name.sql, got '${name}'`);
+  if (number === undefined)
+    throw new MeshError('migration_invalid', `expected a migration named NNNN_name.sql, got '${name}'`);
   const sql = readFileSync(join(folder, name), 'utf8').replaceAll('\r\n', '\n');
   return { number: Number(number), name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
 }
@@ -48,7 +49,10 @@ function readMigration(folder: string, name: string): Migration {
 function assertNoGap(migrations: readonly AppliedMigration[], where: string): void {
   const odd = migrations.find(({ number }, index) => number !== index + 1);
   if (odd === undefined) return;
-  throw new MeshError('migration_gap', `expected ${where} to be numbered 1 to ${migrations.length}, got '${odd.name}' out of place`);
+  throw new MeshError(
+    'migration_gap',
+    `expected ${where} to be numbered 1 to ${migrations.length}, got '${odd.name}' out of place`,
+  );
 }
 
 /**
@@ -59,13 +63,19 @@ function assertNoGap(migrations: readonly AppliedMigration[], where: string): vo
 export function decidePending(files: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
   const newer = applied.find(({ number }) => number > files.length);
   if (newer) {
-    throw new MeshError('migration_newer', `expected migrations up to ${files.length}, got a database of a newer release with '${newer.name}'`);
+    throw new MeshError(
+      'migration_newer',
+      `expected migrations up to ${files.length}, got a database of a newer release with '${newer.name}'`,
+    );
   }
   assertNoGap(applied, 'the applied migrations');
   for (const [index, { name, sha256 }] of applied.entries()) {
     const file = files[index];
     if (file?.sha256 === sha256) continue;
-    throw new MeshError('migration_changed', `expected '${name}' as it was applied (sha256 ${sha256}), got ${file?.sha256}`);
+    throw new MeshError(
+      'migration_changed',
+      `expected '${name}' as it was applied (sha256 ${sha256}), got ${file?.sha256}`,
+    );
   }
   return files.slice(applied.length);
 }

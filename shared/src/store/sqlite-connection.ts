@@ -22,7 +22,9 @@ export function openWriter({ path, busy_timeout_ms }: ConnectionOptions): Databa
   closeSync(openSync(path, 'a', 0o600));
   return opened(new DatabaseSync(path, { timeout: busy_timeout_ms }), (db) => {
     useWriteAheadLog(db, Date.now() + busy_timeout_ms);
-    db.exec(`PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`);
+    db.exec(
+      `PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`,
+    );
   });
 }
 

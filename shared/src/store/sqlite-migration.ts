@@ -32,12 +32,17 @@ function applyFile(db: DatabaseSync, { name, sql }: Migration): void {
   } catch (cause) {
     throw new MeshError('migration_failed', `migration '${name}' failed: ${reasonOf(cause)}`, { cause });
   }
-  if (!db.isTransaction) throw new MeshError('migration_failed', `expected '${name}' to leave the transaction open, got it ended`);
+  if (!db.isTransaction)
+    throw new MeshError('migration_failed', `expected '${name}' to leave the transaction open, got it ended`);
 }
 
 function appliedTo(db: DatabaseSync): readonly AppliedMigration[] {
   const rows = db.prepare('SELECT number, name, sha256 FROM schema_migration ORDER BY number').all();
-  return rows.map((row) => ({ number: Number(row['number']), name: String(row['name']), sha256: String(row['sha256']) }));
+  return rows.map((row) => ({
+    number: Number(row['number']),
+    name: String(row['name']),
+    sha256: String(row['sha256']),
+  }));
 }
 
 /**
@@ -49,7 +54,11 @@ export function assertMigrated(db: DatabaseSync, files: readonly Migration[]): v
   const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'").get();
   const count = known === undefined ? 0 : appliedTo(db).length;
   if (count >= files.length) return;
-  throw new MeshError('store_unavailable', `expected ${files.length} applied migrations, got ${count}: the writer has not made the tables yet`, {
-    retryable: true,
-  });
+  throw new MeshError(
+    'store_unavailable',
+    `expected ${files.length} applied migrations, got ${count}: the writer has not made the tables yet`,
+    {
+      retryable: true,
+    },
+  );
 }

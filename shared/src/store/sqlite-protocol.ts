@@ -40,7 +40,12 @@ export type Reply =
   | { readonly id: number; readonly answer: Answer<CommandName> }
   | { readonly id: number; readonly fault: Fault };
 
-export const faultData = ({ code, message, retryable, cause }: MeshError): Fault => ({ code, message, retryable, cause });
+export const faultData = ({ code, message, retryable, cause }: MeshError): Fault => ({
+  code,
+  message,
+  retryable,
+  cause,
+});
 
 export const meshErrorOf = ({ code, message, retryable, cause }: Fault): MeshError =>
   new MeshError(code, message, { retryable, cause });

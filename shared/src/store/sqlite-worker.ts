@@ -1,11 +1,19 @@
 // Owns the inside of a database thread: one connection, one request at a time. Entry point of a Worker.
-import { parentPort } from 'node:worker_threads';
+
 import type { DatabaseSync } from 'node:sqlite';
+import { parentPort } from 'node:worker_threads';
 import { readMigrations } from './migration.ts';
 import { openReadOnly, openWriter } from './sqlite-connection.ts';
 import { faultOf } from './sqlite-fault.ts';
 import { assertMigrated, migrate } from './sqlite-migration.ts';
-import { type Answer, type CommandName, faultData, type OpenRequest, type Reply, type Request } from './sqlite-protocol.ts';
+import {
+  type Answer,
+  type CommandName,
+  faultData,
+  type OpenRequest,
+  type Reply,
+  type Request,
+} from './sqlite-protocol.ts';
 import { prepareReading, type Reading } from './sqlite-reading.ts';
 import { prepareWriting, type Writing } from './sqlite-writing.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import { openSqliteReader, openSqliteStore } from '../../src/store/sqlite-store.ts';
+import { openSqliteReader, openSqliteStore, type SqliteOptions } from '../../src/store/sqlite-store.ts';
 import type { TableRow } from './store-model.ts';
 import type { Bench } from './store-suite.ts';
 
@@ -22,6 +22,18 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 export function rowsIn(path: string, sql: string): readonly TableRow[] {
   using db = new DatabaseSync(path, { timeout: 5_000 });
   return db.prepare(sql).all().map((row) => ({ ...row }) as TableRow);
+}
+
+/** Opens and closes again, so that an opening expected to be refused leaves no thread behind when it is not. */
+export async function tryStore(options: SqliteOptions): Promise<void> {
+  await using store = await openSqliteStore(options);
+  await store.ping();
+}
+
+/** The same with a reader. */
+export async function tryReader(options: SqliteOptions): Promise<void> {
+  await using reader = await openSqliteReader(options);
+  await reader.ping();
 }
 
 export async function sqliteBench(t: TestContext): Promise<Bench & { readonly path: string }> {

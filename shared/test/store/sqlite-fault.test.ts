@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../src/errors.ts';
 import { readMigrations } from '../../src/store/migration.ts';
 import { faultOf } from '../../src/store/sqlite-fault.ts';
@@ -10,7 +11,7 @@ import { prepareWriting } from '../../src/store/sqlite-writing.ts';
 import { changes, NOW_MS } from './deliveries.ts';
 import { temporaryFolder } from './sqlite-bench.ts';
 
-const MIGRATIONS = new URL('../../../sql/sqlite', import.meta.url).pathname;
+const MIGRATIONS = fileURLToPath(new URL('../../../sql/sqlite', import.meta.url));
 
 /** What SQLite really throws. */
 function thrownBy(work: () => unknown): unknown {

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { openRequest, openSqliteReader, openSqliteStore, storeOn } from '../../src/store/sqlite-store.ts';
+import { openRequest, openSqliteStore, storeOn } from '../../src/store/sqlite-store.ts';
 import { SqliteThread } from '../../src/store/sqlite-thread.ts';
 import { change, changes, delivery, raw } from './deliveries.ts';
-import { rowsIn, sqliteBench, temporaryFolder } from './sqlite-bench.ts';
+import { rowsIn, sqliteBench, temporaryFolder, tryReader, tryStore } from './sqlite-bench.ts';
 import { storeSuite } from './store-suite.ts';
 
 storeSuite('store on SQLite', sqliteBench);
@@ -47,10 +47,10 @@ suite('the file of a SQLite store', () => {
 
   test('a reader is told to wait while there is no database, and while it has no tables', async (t) => {
     const path = join(await temporaryFolder(t), 'mesh.db');
-    await assert.rejects(openSqliteReader({ path }), { code: 'store_unavailable', retryable: true });
+    await assert.rejects(tryReader({ path }), { code: 'store_unavailable', retryable: true });
 
     await writeFile(path, '');
-    await assert.rejects(openSqliteReader({ path }), { code: 'store_unavailable', retryable: true });
+    await assert.rejects(tryReader({ path }), { code: 'store_unavailable', retryable: true });
   });
 
   test('a reader opens a database whose writer is gone', async (t) => {
@@ -70,8 +70,8 @@ suite('faults of a SQLite store', () => {
     const path = join(await temporaryFolder(t), 'mesh.db');
     await writeFile(path, 'not a database '.repeat(400));
 
-    await assert.rejects(openSqliteStore({ path }), { name: 'MeshError', code: 'store_damaged', retryable: false });
-    await assert.rejects(openSqliteReader({ path }), { code: 'store_damaged', retryable: false });
+    await assert.rejects(tryStore({ path }), { name: 'MeshError', code: 'store_damaged', retryable: false });
+    await assert.rejects(tryReader({ path }), { code: 'store_damaged', retryable: false });
     assert.equal((await stat(path)).size, 6000);
   });
 
@@ -91,7 +91,7 @@ suite('faults of a SQLite store', () => {
   test('a path that is a folder is unavailable', async (t) => {
     const path = await temporaryFolder(t);
 
-    await assert.rejects(openSqliteStore({ path }), { code: 'store_unavailable', retryable: true });
+    await assert.rejects(tryStore({ path }), { code: 'store_unavailable', retryable: true });
   });
 
   test('a lock held elsewhere is retryable, and the same deliveries pass when it is gone', async (t) => {
@@ -113,14 +113,14 @@ suite('faults of a SQLite store', () => {
     }
     await chmod(path, 0o400);
 
-    await assert.rejects(open(), { code: 'store_readonly', retryable: false });
+    await assert.rejects(tryStore({ path }), { code: 'store_readonly', retryable: false });
   });
 
   test('a folder that cannot be made is reported, not thrown raw', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, 'file'), '');
 
-    await assert.rejects(openSqliteStore({ path: join(folder, 'file', 'mesh.db') }), { name: 'MeshError', code: 'store_unavailable' });
+    await assert.rejects(tryStore({ path: join(folder, 'file', 'mesh.db') }), { name: 'MeshError', code: 'store_unavailable' });
   });
 });
 
@@ -136,6 +136,7 @@ suite('the thread of a SQLite store', () => {
   test('when it dies every pending request rejects retryable, and so does the next call', async (t) => {
     const { path } = await sqliteBench(t);
     const thread = await SqliteThread.open(openRequest('writer', { path }));
+    t.after(() => thread.kill());
     const store = storeOn(thread);
     const pending = [store.apply(changes(500)), store.events({ limit: 1 }), store.ping()].map((asked) =>
       assert.rejects(asked, { name: 'MeshError', code: 'store_stopped', retryable: true }),
@@ -151,6 +152,7 @@ suite('the thread of a SQLite store', () => {
     const { path, open } = await sqliteBench(t);
     const batchSize = 40;
     const thread = await SqliteThread.open(openRequest('writer', { path }));
+    t.after(() => thread.kill());
     const store = storeOn(thread);
     const asked = Array.from({ length: 400 }, (_, batch) =>
       store.apply(Array.from({ length: batchSize }, (__, index) => delivery(`${batch}-${index}`, change(), raw()))),

@@ -1,0 +1,32 @@
+# One image for every service of the mesh: docker build --build-arg SERVICE=broker .
+# All services share every layer but the last.
+
+FROM node:26-trixie-slim AS base
+WORKDIR /app
+# A user for each service, numbered once and for ever: their volumes belong to these numbers. They share the group that
+# reads the list of users.
+RUN groupadd --gid 10000 mesh \
+ && uid=10001 \
+ && for name in broker monitor-api sse-gateway db-writer sms-gateway domoticz-bridge alarm linky-collector; do \
+      useradd --uid "$uid" --gid mesh --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$name"; \
+      uid=$((uid + 1)); \
+    done \
+ && ln -s /app/services/mesh-cli/bin/mesh.ts /usr/local/bin/mesh
+
+# The package files alone: the dependencies are installed anew only when one of these changes.
+FROM base AS manifests
+RUN --mount=type=bind,target=/src \
+    cd /src && find . \( -name package.json -o -name package-lock.json \) -exec cp --parents --target-directory=/app {} +
+
+FROM base AS dependencies
+COPY --from=manifests /app ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --no-audit --no-fund
+
+FROM base AS mesh
+ENV NODE_ENV=production
+COPY --from=dependencies /app ./
+COPY . .
+ARG SERVICE
+ENV SERVICE=$SERVICE
+USER $SERVICE
+CMD ["sh", "-c", "exec node node_modules/@monitor-mesh/$SERVICE/src/main.ts"]
