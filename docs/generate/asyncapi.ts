@@ -51,19 +51,17 @@ function operations(key: string, topic: TopicDefinition): readonly (readonly [st
             { action: 'send', title: `${party} publishes`, ...reference, ...bindings },
           ] as const,
       ),
-    ...topic.to
-      .filter(isService)
-      .map(
-        (party) =>
-          [
-            `${party} receives ${key}`,
-            {
-              action: 'receive',
-              title: `${party} consumes${(topic.durable as readonly string[]).includes(party) ? ' durably' : ''}`,
-              ...reference,
-            },
-          ] as const,
-      ),
+    ...topic.to.filter(isService).map(
+      (party) =>
+        [
+          `${party} receives ${key}`,
+          {
+            action: 'receive',
+            title: `${party} consumes${(topic.durable as readonly string[]).includes(party) ? ' durably' : ''}`,
+            ...reference,
+          },
+        ] as const,
+    ),
   ].map(([name, operation]) => [name.replaceAll(/[ -]/gu, '_'), operation] as const);
 }
 

@@ -140,7 +140,8 @@ export async function openMqtt(
   url: string,
   options: Parameters<typeof openClient>[1] = {},
 ): Promise<BrokerClient> {
-  const client = openClient({ url, username: '', password: '' }, { reconnectPeriod: 0, ...options });
+  const { username = '', password = '', ...rest } = options;
+  const client = openClient({ url, username, password: String(password) }, { reconnectPeriod: 0, ...rest });
   t.after(() => client.endAsync(true));
   await new Promise<void>((resolve, reject) => {
     client.once('connect', () => resolve());

@@ -13,7 +13,9 @@ export function addPage(app: FastifyInstance, language: string, label: string): 
     {
       path: '/',
       type: 'text/html; charset=utf-8',
-      body: read('index.html').replace('<html lang="fr">', `<html lang="${language}">`).replace('<p id="label"></p>', () => `<p id="label">${escapeHtml(label)}</p>`),
+      body: read('index.html')
+        .replace('<html lang="fr">', `<html lang="${language}">`)
+        .replace('<p id="label"></p>', () => `<p id="label">${escapeHtml(label)}</p>`),
     },
     { path: '/page.css', type: 'text/css; charset=utf-8', body: read('page.css') },
     { path: '/page.js', type: 'text/javascript; charset=utf-8', body: read('page.js') },

@@ -66,6 +66,8 @@ export class Bus implements AsyncDisposable {
   readonly #identity: Identity;
   readonly #client: MqttClient;
   readonly #outbox = new Outbox<Entry>();
+  /** Written, not answered yet. */
+  readonly #written = new Set<Entry>();
   readonly #subscriptions: LiveSubscription[] = [];
   readonly #watchers = new Set<(connected: boolean) => void>();
   /** Topics that spoke since we connected: what the broker kept from before is older and comes too late. */
@@ -199,7 +201,10 @@ export class Bus implements AsyncDisposable {
     }
     for (const entry of this.#outbox.drain())
       entry.settle({ kind: 'unwritten', mid: entry.message.mid, reason: 'the service is stopping' });
-    await this.#client.endAsync(!this.#ready);
+    const unanswered = [...this.#written];
+    for (const entry of unanswered) entry.settle({ kind: 'unknown', mid: entry.message.mid });
+    // An orderly end waits for every answer: not for those that were just given up.
+    await this.#client.endAsync(!this.#ready || unanswered.length > 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -224,6 +229,7 @@ export class Bus implements AsyncDisposable {
         messageId: undefined,
         settle: (outcome) => {
           clearTimeout(timer);
+          this.#written.delete(entry);
           resolve(outcome);
         },
       };
@@ -235,6 +241,7 @@ export class Bus implements AsyncDisposable {
 
   #write(entry: Entry): void {
     const { topic, payload, qos, retain, mid, max_age_s } = entry.message;
+    this.#written.add(entry);
     const properties = {
       userProperties: { [MID_PROPERTY]: mid },
       ...(max_age_s === undefined ? {} : { messageExpiryInterval: max_age_s }),

@@ -39,7 +39,7 @@ function namesIn(folder: string): readonly string[] {
 }
 
 function readMigration(folder: string, name: string): Migration {
-  const number = FILE_NAME.exec(name)?.groups?.['number'];
+  const number = FILE_NAME.exec(name)?.groups?.number;
   if (number === undefined)
     throw new MeshError('migration_invalid', `expected a migration named NNNN_name.sql, got '${name}'`);
   const sql = readFileSync(join(folder, name), 'utf8').replaceAll('\r\n', '\n');

@@ -26,7 +26,7 @@ export function parseDatabaseUrl(text: string): DatabaseTarget {
 
 /** A database in memory is refused: its readers would each see their own empty one. */
 function parseSqlitePath(text: string): string | undefined {
-  const path = /^sqlite:(?:\/\/(?=\/))?(?<path>(?!\/\/)[^\0]+)$/u.exec(text)?.groups?.['path'];
+  const path = /^sqlite:(?:\/\/(?=\/))?(?<path>(?!\/\/)[^\0]+)$/u.exec(text)?.groups?.path;
   return path === undefined || path.trim() === '' || path === ':memory:' || path.endsWith('/') ? undefined : path;
 }
 

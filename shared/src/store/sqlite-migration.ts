@@ -39,9 +39,9 @@ function applyFile(db: DatabaseSync, { name, sql }: Migration): void {
 function appliedTo(db: DatabaseSync): readonly AppliedMigration[] {
   const rows = db.prepare('SELECT number, name, sha256 FROM schema_migration ORDER BY number').all();
   return rows.map((row) => ({
-    number: Number(row['number']),
-    name: String(row['name']),
-    sha256: String(row['sha256']),
+    number: Number(row.number),
+    name: String(row.name),
+    sha256: String(row.sha256),
   }));
 }
 

@@ -59,19 +59,19 @@ function assertLimit(limit: number): void {
 }
 
 const eventOf = (row: Record<string, SQLOutputValue>): DeviceEvent => ({
-  seq: Number(row['seq']),
-  mid: String(row['mid']),
-  id: String(row['device_id']),
-  state: String(row['state']),
-  at_ms: Number(row['at_ms']),
-  received_ms: Number(row['received_ms']),
-  source: String(row['source']),
-  clock_wrong: row['clock_wrong'] === 1,
+  seq: Number(row.seq),
+  mid: String(row.mid),
+  id: String(row.device_id),
+  state: String(row.state),
+  at_ms: Number(row.at_ms),
+  received_ms: Number(row.received_ms),
+  source: String(row.source),
+  clock_wrong: row.clock_wrong === 1,
 });
 
 const messageOf = (row: Record<string, SQLOutputValue>): StoredMessage => ({
-  name: String(row['name']),
-  text: String(row['text']),
-  unread: row['unread'] === 1,
-  at_ms: Number(row['at_ms']),
+  name: String(row.name),
+  text: String(row.text),
+  unread: row.unread === 1,
+  at_ms: Number(row.at_ms),
 });

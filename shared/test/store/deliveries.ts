@@ -36,7 +36,9 @@ export const delivery = (mid: string, ...rows: readonly Row[]): Delivery => ({ m
 
 /** One change each, with mids and ids that end in their place. */
 export const changes = (count: number, from = 0): readonly Delivery[] =>
-  Array.from({ length: count }, (_, index) => delivery(`mid-${from + index}`, change({ id: `device-${from + index}` })));
+  Array.from({ length: count }, (_, index) =>
+    delivery(`mid-${from + index}`, change({ id: `device-${from + index}` })),
+  );
 
 /** A row that no database stores: its instant is not a number. */
 export const UNSTORABLE = change({ id: 'unstorable', at_ms: Number.NaN });
@@ -78,10 +80,16 @@ const anyRow: fc.Arbitrary<Row> = fc.oneof(
 
 /** Few mids, so that they repeat. */
 const anyDelivery: fc.Arbitrary<Delivery> = fc.record({
-  mid: fc.oneof(fc.integer({ min: 0, max: 9 }).map((number) => `mid-${number}`), text),
+  mid: fc.oneof(
+    fc.integer({ min: 0, max: 9 }).map((number) => `mid-${number}`),
+    text,
+  ),
   received_ms: instant,
   rows: fc.array(anyRow, { maxLength: 4 }),
 });
 
 /** Any deliveries, split in any batches. */
-export const anyBatches: fc.Arbitrary<readonly (readonly Delivery[])[]> = fc.array(fc.array(anyDelivery, { maxLength: 6 }), { maxLength: 6 });
+export const anyBatches: fc.Arbitrary<readonly (readonly Delivery[])[]> = fc.array(
+  fc.array(anyDelivery, { maxLength: 6 }),
+  { maxLength: 6 },
+);

@@ -47,7 +47,7 @@ suite('migrations of SQLite', () => {
     assert.deepEqual(schemaOf(options.path), after);
     const rows = rowsIn(options.path, 'SELECT number, name, sha256 FROM schema_migration ORDER BY number');
     assert.deepEqual(rows[0], { number: 1, name: '0001_foundation.sql', sha256: first?.sha256 });
-    assert.equal(rows[1]?.['name'], '0002_note.sql');
+    assert.equal(rows[1]?.name, '0002_note.sql');
   });
 
   test('a database of an older release keeps its rows and gets what is pending', async (t) => {
@@ -122,7 +122,7 @@ suite('migrations of SQLite', () => {
 
     await writeFile(failing, 'CREATE TABLE half (text TEXT) STRICT;');
     await tryStore(options);
-    assert.equal(rowsIn(options.path, 'SELECT max(number) AS number FROM schema_migration')[0]?.['number'], 4);
+    assert.equal(rowsIn(options.path, 'SELECT max(number) AS number FROM schema_migration')[0]?.number, 4);
   });
 
   test('a file that ends the transaction itself is refused', async (t) => {
@@ -135,11 +135,16 @@ suite('migrations of SQLite', () => {
   test('a folder without migrations is refused before a database is made', async (t) => {
     const options = await place(t);
 
-    await assert.rejects(tryStore({ ...options, migrations: join(options.migrations, 'none') }), { code: 'migration_invalid' });
+    await assert.rejects(tryStore({ ...options, migrations: join(options.migrations, 'none') }), {
+      code: 'migration_invalid',
+    });
     assert.throws(() => rowsIn(options.path, 'SELECT * FROM schema_migration'));
   });
 
-  for (const [title, isNew] of [['a new database', true], ['a database of an older release', false]] as const) {
+  for (const [title, isNew] of [
+    ['a new database', true],
+    ['a database of an older release', false],
+  ] as const) {
     test(`six threads that open ${title} at once apply each pending file once`, async (t) => {
       const options = await place(t);
       if (!isNew) await tryStore({ ...options, migrations: RELEASED });
@@ -149,9 +154,15 @@ suite('migrations of SQLite', () => {
       };
       const outcomes = await Promise.allSettled([0, 1, 2, 3, 4, 5].map(openAndWrite));
 
-      assert.deepEqual(outcomes.filter(({ status }) => status === 'rejected'), []);
+      assert.deepEqual(
+        outcomes.filter(({ status }) => status === 'rejected'),
+        [],
+      );
       assert.deepEqual(rowsIn(options.path, 'SELECT count(*) AS count FROM device_event'), [{ count: 30 }]);
-      assert.deepEqual(rowsIn(options.path, 'SELECT number FROM schema_migration ORDER BY number'), [{ number: 1 }, { number: 2 }]);
+      assert.deepEqual(rowsIn(options.path, 'SELECT number FROM schema_migration ORDER BY number'), [
+        { number: 1 },
+        { number: 2 },
+      ]);
     });
   }
 });

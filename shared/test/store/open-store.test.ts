@@ -23,10 +23,29 @@ suite('DATABASE_URL', () => {
   });
 
   test('anything else is refused without a word of what was given', () => {
-    const texts = ['', 'sqlite:', 'sqlite: ', 'sqlite://', 'sqlite:///', 'sqlite://data/mesh.db', 'sqlite:////x', 'sqlite:data/', 'sqlite::memory:'];
-    const others = ['sqlite:a\0b', 'mysql:', 'mysql://', 'mysql:///monitor', 'postgres://me:hunter2@db/x', 'mysql://me:hunter2@[bad/x', 'mesh.db'];
+    const texts = [
+      '',
+      'sqlite:',
+      'sqlite: ',
+      'sqlite://',
+      'sqlite:///',
+      'sqlite://data/mesh.db',
+      'sqlite:////x',
+      'sqlite:data/',
+      'sqlite::memory:',
+    ];
+    const others = [
+      'sqlite:a\0b',
+      'mysql:',
+      'mysql://',
+      'mysql:///monitor',
+      'postgres://me:hunter2@db/x',
+      'mysql://me:hunter2@[bad/x',
+      'mesh.db',
+    ];
     for (const text of [...texts, ...others]) {
-      const isPlain = (error: unknown): boolean => error instanceof Error && error.message === 'expected sqlite:PATH or mysql://…';
+      const isPlain = (error: unknown): boolean =>
+        error instanceof Error && error.message === 'expected sqlite:PATH or mysql://…';
       assert.throws(() => parseDatabaseUrl(text), isPlain, text);
     }
   });
@@ -44,7 +63,11 @@ suite('DATABASE_URL', () => {
     const target = parseDatabaseUrl('mysql://mesh:hunter2@db/monitor');
 
     for (const open of [openStore, openStoreReader]) {
-      await assert.rejects(open(target), { code: 'store_unsupported', message: 'MariaDB store is not part of this release', retryable: false });
+      await assert.rejects(open(target), {
+        code: 'store_unsupported',
+        message: 'MariaDB store is not part of this release',
+        retryable: false,
+      });
     }
   });
 });

@@ -21,7 +21,10 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 /** Rows of a query on a database file, by a connection of the test's own. */
 export function rowsIn(path: string, sql: string): readonly TableRow[] {
   using db = new DatabaseSync(path, { timeout: 5_000 });
-  return db.prepare(sql).all().map((row) => ({ ...row }) as TableRow);
+  return db
+    .prepare(sql)
+    .all()
+    .map((row) => ({ ...row }) as TableRow);
 }
 
 /** Opens and closes again, so that an opening expected to be refused leaves no thread behind when it is not. */

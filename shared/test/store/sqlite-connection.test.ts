@@ -31,6 +31,6 @@ suite('connections to a SQLite file', () => {
     using db = openWriter({ path, busy_timeout_ms: 1 });
 
     const FULL = 2;
-    assert.equal(db.prepare('PRAGMA synchronous').get()?.['synchronous'], FULL);
+    assert.equal(db.prepare('PRAGMA synchronous').get()?.synchronous, FULL);
   });
 });

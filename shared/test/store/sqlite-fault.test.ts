@@ -34,11 +34,11 @@ suite('faults of SQLite as the mesh names them', () => {
     migrate(db, readMigrations(MIGRATIONS), NOW_MS);
     const writing = prepareWriting(db);
     writing.apply(changes(1));
-    const pages = Number(db.prepare('PRAGMA page_count').get()?.['page_count']);
+    const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count);
     db.exec(`PRAGMA max_page_count = ${pages + 1}`);
 
     assert.deepEqual(decided(thrownBy(() => writing.apply(changes(2000, 10)))), ['store_full', true]);
-    assert.deepEqual(db.prepare('SELECT count(*) AS count FROM inbox').get()?.['count'], 1);
+    assert.deepEqual(db.prepare('SELECT count(*) AS count FROM inbox').get()?.count, 1);
     db.exec('PRAGMA max_page_count = 100000');
     assert.deepEqual(writing.apply(changes(2000, 10)), { applied: 2000, duplicates: 0 });
   });

@@ -16,7 +16,7 @@ storeSuite('store on SQLite', sqliteBench);
 
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
 const countIn = (path: string, table: 'inbox' | 'device_event' | 'raw_message'): number =>
-  Number(rowsIn(path, `SELECT count(*) AS count FROM ${table}`)[0]?.['count']);
+  Number(rowsIn(path, `SELECT count(*) AS count FROM ${table}`)[0]?.count);
 
 function assertWhole(path: string, batchSize: number): number {
   const deliveries = countIn(path, 'inbox');
@@ -106,7 +106,9 @@ suite('faults of a SQLite store', () => {
     assert.deepEqual(await store.apply(changes(3)), { applied: 3, duplicates: 0 });
   });
 
-  test('a file without write permission is read-only', { skip: process.getuid?.() === 0 && 'root may write anything' }, async (t) => {
+  test('a file without write permission is read-only', {
+    skip: process.getuid?.() === 0 && 'root may write anything',
+  }, async (t) => {
     const { path, open } = await sqliteBench(t);
     {
       await using _store = await open();
@@ -120,14 +122,17 @@ suite('faults of a SQLite store', () => {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, 'file'), '');
 
-    await assert.rejects(tryStore({ path: join(folder, 'file', 'mesh.db') }), { name: 'MeshError', code: 'store_unavailable' });
+    await assert.rejects(tryStore({ path: join(folder, 'file', 'mesh.db') }), {
+      name: 'MeshError',
+      code: 'store_unavailable',
+    });
   });
 });
 
 /** Overwrites the root page of a table. */
 async function damage(path: string, table: string): Promise<void> {
-  const page = Number(rowsIn(path, `SELECT rootpage FROM sqlite_schema WHERE name = '${table}'`)[0]?.['rootpage']);
-  const page_bytes = Number(rowsIn(path, 'PRAGMA page_size')[0]?.['page_size']);
+  const page = Number(rowsIn(path, `SELECT rootpage FROM sqlite_schema WHERE name = '${table}'`)[0]?.rootpage);
+  const page_bytes = Number(rowsIn(path, 'PRAGMA page_size')[0]?.page_size);
   await using file = await open(path, 'r+');
   await file.write(Buffer.alloc(page_bytes, 0xff), 0, page_bytes, (page - 1) * page_bytes);
 }
@@ -186,10 +191,14 @@ suite('processes on one SQLite file', () => {
       await once(child, 'exit');
     }
     assertWhole(path, 25);
-    assert.deepEqual(rowsIn(path, 'SELECT number, name FROM schema_migration'), [{ number: 1, name: '0001_foundation.sql' }]);
+    assert.deepEqual(rowsIn(path, 'SELECT number, name FROM schema_migration'), [
+      { number: 1, name: '0001_foundation.sql' },
+    ]);
   });
 
-  test('one killed while it writes leaves whole batches and all that was acknowledged', { timeout: 30_000 }, async (t) => {
+  test('one killed while it writes leaves whole batches and all that was acknowledged', {
+    timeout: 30_000,
+  }, async (t) => {
     const path = join(await temporaryFolder(t), 'mesh.db');
     const child = forkWriter(t, path);
     let acknowledged = 0;

@@ -18,7 +18,13 @@ export const TABLE_QUERIES = {
 
 export type TableName = keyof typeof TABLE_QUERIES;
 const ORDER_MATTERS: ReadonlySet<string> = new Set(['device_event', 'raw_message']);
-const KEY_OF: Readonly<Record<string, string>> = { device: 'id', message: 'name', inbox: 'mid', messages: 'nom', sse: 'num' };
+const KEY_OF: Readonly<Record<string, string>> = {
+  device: 'id',
+  message: 'name',
+  inbox: 'mid',
+  messages: 'nom',
+  sse: 'num',
+};
 
 /** Rows by their key where the database promises no order. */
 export function sorted(table: TableName, rows: readonly TableRow[]): readonly TableRow[] {
@@ -52,7 +58,13 @@ class Model {
         const { name, text, at_ms } = row;
         const unread = row.unread ? 1 : 0;
         this.message.set(name, { name, text, unread, at_ms });
-        this.messages.set(name, { nom: name, id1_html: '', contenu: text, maj: unread, last_update: utcOf(received_ms) });
+        this.messages.set(name, {
+          nom: name,
+          id1_html: '',
+          contenu: text,
+          maj: unread,
+          last_update: utcOf(received_ms),
+        });
       } else {
         const payload = Buffer.from(row.payload).toString('hex').toUpperCase();
         this.raw_message.push({ mid, topic: row.topic, payload, received_ms });

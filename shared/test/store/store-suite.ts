@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { suite, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { Store, StoreReader } from '../../src/store/store.ts';
-import { anyBatches, change, changes, delivery, HOSTILE_TEXTS, message, NOW_MS, raw, UNSTORABLE } from './deliveries.ts';
+import {
+  anyBatches,
+  change,
+  changes,
+  delivery,
+  HOSTILE_TEXTS,
+  message,
+  NOW_MS,
+  raw,
+  UNSTORABLE,
+} from './deliveries.ts';
 import { expectedTables, sorted, TABLE_QUERIES, type TableName, type TableRow, type Tables } from './store-model.ts';
 
 /** One empty database of a test. What `open` and `openReader` give is closed by the caller. */
@@ -65,7 +75,9 @@ function writingTests(makeBench: MakeBench): void {
 
     await store.apply([delivery('m2', message({ unread: false }))]);
     assert.deepEqual((await tablesOf(bench)).messages, [{ ...mirrored, maj: 0 }]);
-    assert.deepEqual(await store.messages(), [{ name: 'message1', text: 'bonjour', unread: false, at_ms: NOW_MS - 40 }]);
+    assert.deepEqual(await store.messages(), [
+      { name: 'message1', text: 'bonjour', unread: false, at_ms: NOW_MS - 40 },
+    ]);
   });
 
   test('a raw message is kept byte by byte, also when its payload is a view into a larger buffer', async (t) => {
@@ -73,10 +85,15 @@ function writingTests(makeBench: MakeBench): void {
     const store = await openedIn(t, bench);
     const buffer = Uint8Array.from({ length: 4096 }, (_, index) => index % 256);
 
-    await store.apply([delivery('m1', raw({ payload: buffer.subarray(250, 260) }), raw({ payload: new Uint8Array() }))]);
+    await store.apply([
+      delivery('m1', raw({ payload: buffer.subarray(250, 260) }), raw({ payload: new Uint8Array() })),
+    ]);
 
     const row = { mid: 'm1', topic: 'sms/in', received_ms: NOW_MS };
-    const expected = [{ ...row, payload: 'FAFBFCFDFEFF00010203' }, { ...row, payload: '' }];
+    const expected = [
+      { ...row, payload: 'FAFBFCFDFEFF00010203' },
+      { ...row, payload: '' },
+    ];
     assert.deepEqual((await tablesOf(bench)).raw_message, expected);
   });
 
@@ -85,19 +102,25 @@ function writingTests(makeBench: MakeBench): void {
     const store = await openedIn(t, bench);
 
     const late = { ...delivery('m1', change({ state: 'On', at_ms: NOW_MS })), received_ms: NOW_MS + 1000 };
-    const early = { ...delivery('m2', change({ state: 'Off', at_ms: NOW_MS - 86_400_000 })), received_ms: NOW_MS - 1000 };
+    const early = {
+      ...delivery('m2', change({ state: 'Off', at_ms: NOW_MS - 86_400_000 })),
+      received_ms: NOW_MS - 1000,
+    };
     await store.apply([late, early]);
 
     const { device, sse } = await tablesOf(bench);
-    assert.equal(device[0]?.['state'], 'Off');
-    assert.equal(sse[0]?.['state'], 'Off');
+    assert.equal(device[0]?.state, 'Off');
+    assert.equal(sse[0]?.state, 'Off');
   });
 
   test('quotes, SQL, emoji and topic characters are stored as they are in every field, and nothing else changes', async (t) => {
     const bench = await makeBench(t);
     const store = await openedIn(t, bench);
     const deliveries = HOSTILE_TEXTS.flatMap((hostile) => [
-      delivery(`${hostile.slice(0, 60)}-1`, change({ id: hostile.slice(0, 255), state: hostile, source: hostile.slice(0, 60) })),
+      delivery(
+        `${hostile.slice(0, 60)}-1`,
+        change({ id: hostile.slice(0, 255), state: hostile, source: hostile.slice(0, 60) }),
+      ),
       delivery(`${hostile.slice(0, 60)}-2`, message({ name: hostile.slice(0, 60), text: hostile })),
       delivery(`${hostile.slice(0, 60)}-3`, raw({ topic: hostile, payload: new TextEncoder().encode(hostile) })),
     ]);
@@ -119,8 +142,14 @@ function writingTests(makeBench: MakeBench): void {
     await store.apply(ids.map((id, index) => delivery(`m${index}`, change({ id }), message({ name: id }))));
 
     const { device, messages } = await tablesOf(bench);
-    assert.deepEqual(device.map((row) => row['id']), ids.toSorted());
-    assert.deepEqual(messages.map((row) => row['nom']), ids.toSorted());
+    assert.deepEqual(
+      device.map((row) => row.id),
+      ids.toSorted(),
+    );
+    assert.deepEqual(
+      messages.map((row) => row.nom),
+      ids.toSorted(),
+    );
   });
 
   test('a delivery that fails in the middle of a batch leaves nothing of the batch', async (t) => {
@@ -140,7 +169,9 @@ function writingTests(makeBench: MakeBench): void {
   test('a delivery without its instant of receipt is refused and not taken for a duplicate', async (t) => {
     const store = await openedIn(t, await makeBench(t));
 
-    await assert.rejects(store.apply([{ ...delivery('m1', change()), received_ms: Number.NaN }]), { code: 'store_refused' });
+    await assert.rejects(store.apply([{ ...delivery('m1', change()), received_ms: Number.NaN }]), {
+      code: 'store_refused',
+    });
   });
 
   test('no deliveries are no work', async (t) => {
@@ -173,7 +204,10 @@ function onceTests(makeBench: MakeBench): void {
     assert.equal(await store.pruneInbox(2000), 0);
 
     const { inbox, device_event } = await tablesOf(bench);
-    assert.deepEqual(inbox.map((row) => row['mid']), ['m2000', 'm3000']);
+    assert.deepEqual(
+      inbox.map((row) => row.mid),
+      ['m2000', 'm3000'],
+    );
     assert.equal(device_event.length, 4);
     assert.deepEqual(await store.apply([at(1999), at(2000)]), { applied: 1, duplicates: 1 });
   });
@@ -203,7 +237,10 @@ function readingTests(makeBench: MakeBench): void {
 
     const events = await store.events({ limit: 2 });
 
-    assert.deepEqual(events.map(({ mid }) => mid), ['last', 'mid-2']);
+    assert.deepEqual(
+      events.map(({ mid }) => mid),
+      ['last', 'mid-2'],
+    );
     const { seq, ...newest } = events[0] ?? assert.fail('expected an event');
     const at = { at_ms: NOW_MS - 40, received_ms: NOW_MS };
     assert.deepEqual(newest, { mid: 'last', id: '317', state: '20.5', ...at, source: 'domoticz', clock_wrong: true });
@@ -220,14 +257,20 @@ function readingTests(makeBench: MakeBench): void {
       seen.push(...page.map(({ mid }) => mid));
       page = await store.events({ limit: 10, before_seq: page.at(-1)?.seq ?? 0 });
     }
-    assert.deepEqual(seen, changes(25).map(({ mid }) => mid).toReversed());
+    assert.deepEqual(
+      seen,
+      changes(25)
+        .map(({ mid }) => mid)
+        .toReversed(),
+    );
   });
 
   test('events are filtered by device, from an instant (included) to an instant (excluded), and by all at once', async (t) => {
     const store = await openedIn(t, await makeBench(t));
     const at = (ms: number, id: string) => ({ ...delivery(`${id}@${ms}`, change({ id })), received_ms: ms });
     await store.apply([at(1000, 'a'), at(2000, 'b'), at(3000, 'a'), at(4000, 'a'), at(2500, 'a')]);
-    const mids = async (query: Parameters<StoreReader['events']>[0]) => (await store.events(query)).map(({ mid }) => mid);
+    const mids = async (query: Parameters<StoreReader['events']>[0]) =>
+      (await store.events(query)).map(({ mid }) => mid);
 
     assert.deepEqual(await mids({ limit: 10, id: 'b' }), ['b@2000']);
     assert.deepEqual(await mids({ limit: 10, from_ms: 2000, to_ms: 4000 }), ['a@2500', 'a@3000', 'b@2000']);
@@ -235,7 +278,10 @@ function readingTests(makeBench: MakeBench): void {
     assert.deepEqual(await mids({ limit: 10, to_ms: 2000 }), ['a@1000']);
     assert.deepEqual(await mids({ limit: 2, id: 'a', from_ms: 2000, to_ms: 4001 }), ['a@2500', 'a@4000']);
     const [newest] = await store.events({ limit: 1 });
-    assert.deepEqual(await mids({ limit: 10, id: 'a', from_ms: 2000, before_seq: newest?.seq ?? 0 }), ['a@4000', 'a@3000']);
+    assert.deepEqual(await mids({ limit: 10, id: 'a', from_ms: 2000, before_seq: newest?.seq ?? 0 }), [
+      'a@4000',
+      'a@3000',
+    ]);
     assert.deepEqual(await mids({ limit: 10, id: 'unknown' }), []);
   });
 
@@ -255,7 +301,9 @@ function readingTests(makeBench: MakeBench): void {
     const batchSize = 20;
 
     let writing = true;
-    const written = Array.fromAsync({ length: 30 }, (_, index) => store.apply(changes(batchSize, index * batchSize))).finally(() => {
+    const written = Array.fromAsync({ length: 30 }, (_, index) =>
+      store.apply(changes(batchSize, index * batchSize)),
+    ).finally(() => {
       writing = false;
     });
     const watch = async (reader: StoreReader): Promise<void> => {
@@ -275,7 +323,10 @@ function readingTests(makeBench: MakeBench): void {
 
     await reader.ping();
     const names = (await reader.messages()).map(({ name, unread }) => [name, unread]);
-    assert.deepEqual(names, [['a', true], ['b', false]]);
+    assert.deepEqual(names, [
+      ['a', true],
+      ['b', false],
+    ]);
   });
 }
 
@@ -299,7 +350,10 @@ function lifeCycleTests(makeBench: MakeBench): void {
     const asked = [store.apply(changes(50)), store.apply(changes(50, 50))];
     await Promise.all([store[Symbol.asyncDispose](), store[Symbol.asyncDispose]()]);
 
-    assert.deepEqual(await Promise.all(asked), [{ applied: 50, duplicates: 0 }, { applied: 50, duplicates: 0 }]);
+    assert.deepEqual(await Promise.all(asked), [
+      { applied: 50, duplicates: 0 },
+      { applied: 50, duplicates: 0 },
+    ]);
     await assert.rejects(store.ping(), { name: 'MeshError', code: 'store_closed', retryable: false });
     assert.equal((await tablesOf(bench)).device_event.length, 100);
   });
