@@ -92,12 +92,15 @@ export function readSessionKey(path: string): Buffer {
   return key;
 }
 
+/** A new session key, as its file holds it: base64url. */
+export const newSessionKey = (): string => randomBytes(KEY_BYTES).toString('base64url');
+
 /** Makes the session key of a folder unless it is there. */
 export function ensureSessionKey(folder: string): string {
   const path = join(folder, SESSION_KEY_FILE);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
-    writeFileSync(path, `${randomBytes(KEY_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, `${newSessionKey()}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
