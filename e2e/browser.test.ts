@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { bearer, type MeshProcess, openBrowser, startMesh, until } from './rig.ts';
+import { type MeshProcess, startMesh } from './mesh-process.ts';
+import { bearer, openBrowser, until } from './rig.ts';
 
 const skip = existsSync('/usr/bin/chromium') ? false : 'chromium is not installed';
 
