@@ -1,6 +1,6 @@
 // Owns the mesh as a process of its own, started as its household starts it, for stories and benchmarks.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +14,10 @@ export interface Scope {
   after(end: () => unknown): void;
 }
 
-/** As `make start` runs Node. */
-const NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=256', '--optimize-for-size'];
+/** What `npm start` gives to Node. */
+const NODE_WORDS: readonly string[] = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'))
+  .scripts.start.split(' node ')[1]
+  .split(' ');
 
 export interface MeshProcess {
   readonly url: string;
@@ -41,9 +43,9 @@ export function temporaryFolder(t: Scope): string {
 export async function startMesh(t: Scope, environment: Readonly<Record<string, string>> = {}): Promise<MeshProcess> {
   const folder = environment.DATA_DIR ?? temporaryFolder(t);
   const given = { HTTP_PORT: '0', MQTT_PORT: '0', MQTT_WS_PORT: '0', ...environment, DATA_DIR: folder };
-  const child = spawn(process.execPath, [...NODE_FLAGS, 'services/embedded/src/main.ts'], {
+  const child = spawn(process.execPath, NODE_WORDS, {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, ...given },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: `${ROOT}node_modules/.cache/node-compile`, ...given },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';
