@@ -6,10 +6,9 @@ WORKDIR /app
 # A user for each service, numbered once and for ever: their volumes belong to these numbers. They share the group that
 # reads the list of users.
 RUN groupadd --gid 10000 mesh \
- && uid=10001 \
- && for name in broker monitor-api sse-gateway db-writer sms-gateway domoticz-bridge alarm linky-collector; do \
-      useradd --uid "$uid" --gid mesh --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$name"; \
-      uid=$((uid + 1)); \
+ && for user in broker:10001 monitor-api:10002 sse-gateway:10003 db-writer:10004 \
+                sms-gateway:10005 domoticz-bridge:10006 alarm:10007 linky-collector:10008; do \
+      useradd --uid "${user#*:}" --gid mesh --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "${user%:*}"; \
     done \
  && ln -s /app/services/mesh-cli/bin/mesh.ts /usr/local/bin/mesh
 

@@ -14,7 +14,7 @@ export const VERSION: string = JSON.parse(readFileSync(new URL('../../package.js
 
 export const LOG_VARIABLES = { LOG_LEVEL: choice('Least severe line that is logged', 'info', LOG_LEVELS) } as const;
 
-const ALONE_VARIABLES = {
+export const ALONE_VARIABLES = {
   MQTT_URL: text('The broker', 'mqtt://127.0.0.1:1883'),
   MQTT_PASSWORD: text("This service's secret for the broker", undefined, { secret: true }),
   ACCESS_FILE: text('File of users and opened networks, written by the mesh command', 'data/access.json'),

@@ -76,7 +76,10 @@ class DbWriter implements Service {
       this.#store = await openStore(this.#config.DATABASE_URL);
     } catch (error) {
       this.#onState(false, reasonOf(error));
-      this.#context.log.error({ reason: reasonOf(error) }, 'the database does not open, messages wait in the broker');
+      this.#context.log.error(
+        { code: codeOf(error), reason: reasonOf(error) },
+        'the database does not open, messages wait in the broker',
+      );
       if (!this.#stopping) this.#reopen = setTimeout(() => void this.#open(), REOPEN_MS).unref();
       return;
     }

@@ -20,7 +20,7 @@ ${demo ? 'monitor-mesh DEMO is ready: a simulated house, nothing here is real' :
   screen     ${web}/
   API        ${web}/api/docs
   MQTT       mqtt://${mqtt}:${ports.mqtt}   WebSocket ws://${mqtt}:${ports.ws}
-  log in     user admin, password in ${first_login_path} (make credentials shows it)
+  log in     user admin, password in ${first_login_path} (${demo ? 'DATA_DIR=demo-data make credentials' : 'make credentials'} shows it)
   stop       Ctrl-C
 `;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isService } from '@monitor-mesh/shared/access.ts';
 import { AccessFile, USER_NAME, type UserEntry } from '@monitor-mesh/shared/auth/access-file.ts';
+import { noteNewPassword } from '@monitor-mesh/shared/auth/first-login.ts';
 import {
   digestOf,
   hashPassword,
@@ -38,8 +39,10 @@ export const user: Command = async ([verb, ...words], environment, terminal) => 
       return add(file, name, values.role, await readPassword(values['password-stdin'], terminal), terminal);
     case 'remove':
       return remove(file, name, terminal);
-    case 'password':
-      return password(file, name, await readPassword(values['password-stdin'], terminal), terminal);
+    case 'password': {
+      const given = await readPassword(values['password-stdin'], terminal);
+      return password(file, dataFolder(environment), name, given, terminal);
+    }
     case 'token':
       return token(file, name, terminal);
     default:
@@ -101,6 +104,7 @@ function remove(file: AccessFile, name: string, terminal: Terminal): number {
 
 async function password(
   file: AccessFile,
+  folder: string,
   name: string,
   given: string | undefined,
   terminal: Terminal,
@@ -109,6 +113,7 @@ async function password(
   const secret = given ?? randomPassword();
   const hash = await hashPassword(secret);
   file.update((before) => ({ ...before, users: { ...before.users, [name]: { ...entry, password: hash } } }));
+  noteNewPassword(folder, name, given === undefined ? secret : undefined);
   terminal.out.write(given === undefined ? `user=${name}\npassword=${secret}\n` : `user=${name}\n`);
   return 0;
 }

@@ -34,12 +34,21 @@ export async function ensureFirstLogin(
   };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // The file first: a user whose password nobody knows would lock its owner out.
-  writeFileSync(path, `user=${login.user}\npassword=${login.password}\ntoken=${login.token}\n`, {
-    mode: 0o600,
-    flush: true,
-  });
+  writeFirstLogin(folder, login);
   access.update((before) => ({ ...before, users: { ...before.users, [FIRST_USER]: entry } }));
   return path;
+}
+
+/** Keeps the file true when the first user's password is made anew. A password that its owner chose is not written down. */
+export function noteNewPassword(folder: string, user: string, password: string | undefined): void {
+  const login = readFirstLogin(folder);
+  if (login?.user !== user) return;
+  writeFirstLogin(folder, { ...login, password: password ?? '(chosen by its owner)' });
+}
+
+function writeFirstLogin(folder: string, { user, password, token }: FirstLogin): void {
+  const path = join(folder, FIRST_LOGIN_FILE);
+  writeFileSync(path, `user=${user}\npassword=${password}\ntoken=${token}\n`, { mode: 0o600, flush: true });
 }
 
 /** What `first-login.txt` of a folder says; `undefined` when there is none that we may read. */

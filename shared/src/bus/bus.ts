@@ -77,6 +77,7 @@ export class Bus implements AsyncDisposable {
   readonly #now: () => number;
   readonly #rejected;
   #ready = false;
+  #closing = false;
   #since: string;
   #state: ServiceState = 'starting';
   #stateReason: string | undefined;
@@ -192,6 +193,7 @@ export class Bus implements AsyncDisposable {
 
   /** Says offline, then leaves. What still waits is settled as never written. */
   async close(): Promise<void> {
+    this.#closing = true;
     clearInterval(this.#tallyTimer);
     this.#tally.flush();
     if (this.#ready) {
@@ -279,7 +281,7 @@ export class Bus implements AsyncDisposable {
   #onClose(): void {
     if (!this.#ready) return;
     this.#ready = false;
-    this.#options.log.warn('broker connection lost');
+    if (!this.#closing) this.#options.log.warn('broker connection lost');
     this.#tellWatchers();
   }
 

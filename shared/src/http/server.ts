@@ -60,13 +60,26 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
           : { error: codeName(error), message: error.message },
       );
   });
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .send({ error: 'not_found', message: `there is nothing at ${request.method} ${request.url.split('?')[0]}` }),
+  );
   await installGate(app, options.gate);
   addHealth(app, options);
   return app;
 }
 
+/** Names of answers that callers may decide on: the house's own, whatever the framework calls its errors. */
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  404: 'not_found',
+  413: 'too_large',
+  415: 'media_type_unknown',
+  429: 'too_many_requests',
+};
+
 const codeName = (error: FastifyError): string =>
-  error.validation ? 'input_invalid' : (error.code ?? 'request_invalid').toLowerCase();
+  error.validation ? 'input_invalid' : (CODE_NAMES[error.statusCode ?? 0] ?? 'request_invalid');
 
 function addHealth(app: FastifyInstance, options: HttpServerOptions): void {
   app.get('/health/live', { config: { access: { kind: 'public' } } }, async () => ({ live: true }));
