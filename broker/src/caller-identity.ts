@@ -18,11 +18,7 @@ const DEVICE: Identity = Object.freeze({ user: 'open-network', role: 'device' })
 /** Judges a caller by its credentials, or by its address when it sends none. A token may stand for the password. */
 export function createAuthenticate({ authenticator, open_networks, local_is_trusted }: CallerPolicy): Authenticate {
   return async (username, password, { address, transport }) => {
-    if (username !== undefined && username !== '') {
-      const byToken = password === undefined ? undefined : authenticator.token(password);
-      if (byToken?.user === username) return byToken;
-      return authenticator.password(username, password ?? '', address);
-    }
+    if (username !== undefined && username !== '') return authenticator.password(username, password ?? '', address);
     if (transport === 'ws') return { refused: 'expected a user and a password: WebSocket is never anonymous' };
     if (local_is_trusted && isLoopback(address)) return LOCAL;
     if (anyHas(open_networks, address)) return DEVICE;

@@ -1,6 +1,6 @@
 // Owns configuration from the environment: one description per variable, every fault reported at once, secrets masked.
 import { readFileSync } from 'node:fs';
-import { reasonOf } from './errors.ts';
+import { codeOf, reasonOf } from './errors.ts';
 
 /** One environment variable. `parse` returns the value or throws an Error whose message says what was expected. */
 export interface Variable<Value> {
@@ -108,14 +108,18 @@ export const cleanText = (content: string): string =>
     .replaceAll('\r', '')
     .trim();
 
-const readSecret = (path: string): string => cleanText(readFileSync(path, 'utf8'));
+function readSecret(name: string, path: string): string {
+  try {
+    return cleanText(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`${name}_FILE: expected a file that can be read, got '${path}' (${codeOf(error) ?? 'error'})`);
+  }
+}
 
-/** An empty variable counts as absent: that is what compose writes for one that is not set. */
+/** An empty variable or file counts as absent: that is what compose writes for one that is not set. */
 function given(name: string, environment: Environment): string | undefined {
-  const file = environment[`${name}_FILE`];
-  const direct = environment[name];
-  if (direct !== undefined && direct !== '') return cleanText(direct);
-  return file === undefined || file === '' ? undefined : readSecret(file);
+  const file = environment[`${name}_FILE`] ?? '';
+  return cleanText(environment[name] ?? '') || (file === '' ? '' : readSecret(name, file)) || undefined;
 }
 
 /**

@@ -13,8 +13,12 @@ const SHOWN_MAX = 60;
 /** Updates that one message in the seed script's form may carry; a house has fewer devices than that changing at once. */
 const PAIRS_MAX = 100;
 
+/** Fields whose value a reason must not repeat: reasons go to logs and to `mesh/reject`. */
+const PRIVATE_FIELDS = new Set<PropertyKey>(['text', 'code', 'from', 'to']);
+const withoutPrivate = (field: string, value: unknown): unknown => (PRIVATE_FIELDS.has(field) ? '…' : value);
+
 const shown = (value: unknown): string => {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'string' ? value : (JSON.stringify(value, withoutPrivate) ?? String(value));
   return `'${text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text}'`;
 };
 const fault = (reason: string): { readonly ok: false; readonly reason: string } => ({ ok: false, reason });
@@ -48,6 +52,7 @@ export function schemaFault(error: z.ZodError, value: unknown): string {
   let at: unknown = value;
   for (const key of issue.path)
     at = at !== null && typeof at === 'object' ? (at as Record<PropertyKey, unknown>)[key] : undefined;
+  if (issue.path.some((key) => PRIVATE_FIELDS.has(key))) at = '…';
   const where = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
   return `${where}${issue.message.replace(/^[A-Z][a-z]+( [a-z]+)?: /u, '')}, got ${shown(at)}`;
 }

@@ -6,8 +6,11 @@ export const CLOCK_AHEAD_MS_MAX = 60_000;
 /** ISO 8601 UTC with milliseconds: `2026-10-05T07:02:03.000Z`. */
 export const isoOf = (epochMs: number): string => new Date(epochMs).toISOString();
 
+/** Digits of a second beyond the ninth: ISO 8601 has no limit, Temporal refuses them. */
+const BEYOND_NS = /(?<=\.\d{9})\d+/u;
+
 /** Epoch milliseconds of an ISO 8601 instant. */
-export const epochOf = (iso: string): number => Temporal.Instant.from(iso).epochMilliseconds;
+export const epochOf = (iso: string): number => Temporal.Instant.from(iso.replace(BEYOND_NS, '')).epochMilliseconds;
 
 const local = (epochMs: number, zone: string): Temporal.ZonedDateTime =>
   Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone);

@@ -86,11 +86,14 @@ export function matchPattern<Pattern extends string>(pattern: Pattern, name: str
   return parameters as Parameters<Pattern>;
 }
 
+/** A wildcard at the front does not reach topics that begin with `$` [MQTT-4.7.2-1]. */
+const hidesFrom = (name: string, filter: string): boolean => name.startsWith('$') && /^[+#]/u.test(filter);
+
 /** Whether a subscription filter matches a topic name, by the rules of [MQTT-4.7.1, 4.7.2] (`$` topics only literally). */
 export function filterMatches(filter: string, name: string): boolean {
   const wanted = filter.split('/');
   const levels = name.split('/');
-  if (name.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false;
+  if (hidesFrom(name, filter)) return false;
   for (const [index, level] of wanted.entries()) {
     if (level === '#') return true;
     if (index >= levels.length || (level !== '+' && level !== levels[index])) return false;
@@ -100,6 +103,7 @@ export function filterMatches(filter: string, name: string): boolean {
 
 /** Whether every topic that `inner` matches is matched by `outer` too. */
 export function filterCovers(outer: string, inner: string): boolean {
+  if (hidesFrom(inner, outer)) return false;
   const wide = outer.split('/');
   const narrow = inner.split('/');
   for (const [index, level] of wide.entries()) {
@@ -113,6 +117,7 @@ export function filterCovers(outer: string, inner: string): boolean {
 
 /** Whether some topic name exists that both filters match. */
 export function filtersOverlap(one: string, other: string): boolean {
+  if (hidesFrom(one, other) || hidesFrom(other, one)) return false;
   const left = one.split('/');
   const right = other.split('/');
   for (let index = 0; ; index++) {

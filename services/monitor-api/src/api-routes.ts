@@ -9,6 +9,7 @@ import type { DeviceEvent, EventQuery, StoreReader } from '@monitor-mesh/shared/
 import { epochOf, isoOf } from '@monitor-mesh/shared/time.ts';
 import type { FastifyInstance } from 'fastify';
 import type { HouseView } from './house-view.ts';
+import { messageNameFault } from './legacy-command.ts';
 import { setMessage } from './legacy-routes.ts';
 import { idempotencyKey, replyFault, replyOutcome } from './publish-reply.ts';
 import { ACCEPTED, DEVICE, EVENT, EVENT_QUERY, FAULTS, listOf, MESSAGE } from './schemas.ts';
@@ -149,8 +150,8 @@ function addMessages(app: FastifyInstance, options: ApiRoutesOptions): void {
       const key = idempotencyKey(request);
       if ('fault' in key) return replyFault(reply, key.fault);
       const name = request.params.name.trim();
-      if (name === '' || name.length > 64)
-        return replyFault(reply, `name: expected 1 to 64 characters, got ${name.length}`);
+      const nameFault = messageNameFault(name);
+      if (nameFault !== undefined) return replyFault(reply, nameFault);
       const mid = key.mid ?? newMid();
       const { text = '', unread = true } = request.body;
       const outcome = await setMessage({ name, text, unread }, options, { mid, timeout_ms: options.timeout_ms });

@@ -1,5 +1,6 @@
 // Owns the meaning of the old `json.php` calls: query in, decision out. Pure.
-import { type Change, type Decoded, decodeChanges } from '@monitor-mesh/shared/decode.ts';
+import { TOPICS } from '@monitor-mesh/shared/contract.ts';
+import { type Change, type Decoded, decodeChanges, schemaFault } from '@monitor-mesh/shared/decode.ts';
 
 /** What an old call asks for. */
 export type LegacyCommand =
@@ -11,7 +12,6 @@ export type LegacyCommand =
 
 export type LegacyParameters = Readonly<Record<string, unknown>>;
 
-const NAME_MAX = 64;
 const MESSAGE_MAX = 16_384;
 /** Ten parts of a GSM 7-bit message. */
 const SMS_MAX = 1_530;
@@ -28,6 +28,12 @@ const textOf = (parameters: LegacyParameters, name: string): string => {
 
 const fault = (reason: string): { readonly ok: false; readonly reason: string } => ({ ok: false, reason });
 const right = (command: LegacyCommand): Decoded<LegacyCommand> => ({ ok: true, value: command });
+
+/** Why a text can't be the name of a message, or `undefined` when it can. */
+export function messageNameFault(name: string): string | undefined {
+  const { error } = TOPICS.message.schema.shape.name.safeParse(name);
+  return error && `name: ${schemaFault(error, name)}`;
+}
 
 /** Decides what the parameters of an old call mean. */
 export function decideLegacyCommand(parameters: LegacyParameters): Decoded<LegacyCommand> {
@@ -60,8 +66,8 @@ function decideMessage(parameters: LegacyParameters): Decoded<LegacyCommand> {
   const name = textOf(parameters, 'name').trim();
   const text = textOf(parameters, 'contenu');
   const flag = (textOf(parameters, 'command') || textOf(parameters, 'maj')).trim();
-  if (name === '' || name.length > NAME_MAX)
-    return fault(`name: expected 1 to ${NAME_MAX} characters, got ${name.length}`);
+  const nameFault = messageNameFault(name);
+  if (nameFault !== undefined) return fault(nameFault);
   if (text.length > MESSAGE_MAX)
     return fault(`contenu: expected at most ${MESSAGE_MAX} characters, got ${text.length}`);
   if (flag === '') return right({ app: 'messages', name, text, unread: text !== '' });

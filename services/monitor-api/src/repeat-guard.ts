@@ -23,11 +23,17 @@ export class RepeatGuard {
     this.#forgetOld();
     const before = this.#sent.get(text);
     if (before) return before.outcome;
-    const outcome = send();
-    if (this.#windowMs > 0) this.#sent.set(text, { at_ms: this.#now(), outcome });
-    const { kind } = await outcome;
-    if (kind !== 'acknowledged') this.#sent.delete(text);
-    return outcome;
+    const sent: Sent = { at_ms: this.#now(), outcome: send() };
+    if (this.#windowMs > 0) this.#sent.set(text, sent);
+    let kept = false;
+    try {
+      const outcome = await sent.outcome;
+      kept = outcome.kind === 'acknowledged';
+      return outcome;
+    } finally {
+      // By now the same text may have been sent anew: that memory is not ours to erase.
+      if (!kept && this.#sent.get(text) === sent) this.#sent.delete(text);
+    }
   }
 
   #forgetOld(): void {

@@ -36,8 +36,8 @@ export class Hub {
   readonly #now: () => number;
   #linked = false;
 
-  constructor(epoch: string, now: () => number = Date.now) {
-    this.#ring = new EventRing(epoch);
+  constructor(epoch: string, now: () => number = Date.now, eventsMax?: number) {
+    this.#ring = new EventRing(epoch, eventsMax);
     this.#now = now;
   }
 

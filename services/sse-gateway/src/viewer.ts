@@ -64,6 +64,7 @@ export class Viewer {
     if (this.#closed || !this.#options.wants(event)) return;
     if (this.#missed === undefined && this.#options.sink.pending > (this.#options.pending_max ?? PENDING_BYTES_MAX))
       this.#fallBehind(event, nowMs);
+    if (this.#closed) return;
     if (this.#missed === undefined) return this.#write(event);
     if (this.#missed.delete(event.key)) this.#dropped += 1;
     this.#missed.set(event.key, event);

@@ -6,6 +6,16 @@ import { z } from 'zod';
 import { cleanText } from '../config.ts';
 import { ROLES } from '../contract.ts';
 import { codeOf, MeshError, reasonOf } from '../errors.ts';
+import { parseNetwork } from './networks.ts';
+
+const isNetwork = (text: string): boolean => {
+  try {
+    parseNetwork(text);
+    return true;
+  } catch {
+    return false; // the file says what it should hold
+  }
+};
 
 const user = z.strictObject({
   role: z.enum(ROLES).exclude(['local']),
@@ -18,7 +28,9 @@ const content = z.strictObject({
   users: z.record(z.string(), user).default({}),
   /** Digest of each service's secret, where services come over the network. */
   services: z.record(z.string(), z.string()).default({}),
-  networks: z.array(z.strictObject({ network: z.string(), apps: z.array(z.string()) })).default([]),
+  networks: z
+    .array(z.strictObject({ network: z.string().refine(isNetwork, 'expected a network'), apps: z.array(z.string()) }))
+    .default([]),
 });
 
 export type AccessContent = z.output<typeof content>;
@@ -43,32 +55,44 @@ export class AccessFile {
   }
 
   /**
-   * The file's content, at most half a second old. A missing file lets nobody in.
+   * The file's content, at most half a second old. A missing file lets nobody in. A file that breaks while we run
+   * changes nothing: the last good content stays in force.
    *
-   * @throws MeshError `access_file_damaged` when it can't be read; a file that breaks while running keeps the last good content
+   * @throws MeshError `access_file_damaged` or `access_file_unreadable` when there never was a good content
    */
   read(): AccessContent {
     const now = this.#now();
     if (now - this.#lookedAt < FRESH_MS && now >= this.#lookedAt) return this.#known;
-    const stamp = this.#stampOf();
-    if (stamp !== this.#stamp) {
-      this.#known = stamp === 'none' ? EMPTY : this.#parse();
-      this.#stamp = stamp;
+    try {
+      this.#look();
+    } catch (error) {
+      if (this.#stamp === '' || this.#stamp === 'none') throw error;
     }
     this.#lookedAt = now;
     return this.#known;
   }
 
-  /** Changes the content and replaces the file in one step. */
+  /**
+   * Changes the content and replaces the file in one step.
+   *
+   * @throws MeshError as `read`, also when there was a good content: what is damaged is not written over
+   */
   update(change: (before: AccessContent) => AccessContent): AccessContent {
-    this.#lookedAt = Number.NEGATIVE_INFINITY;
-    const after = content.parse(change(this.read()));
+    const after = content.parse(change(this.#look()));
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
     const temporary = `${this.path}.${randomBytes(4).toString('hex')}`;
     writeFileSync(temporary, `${JSON.stringify(after, null, 2)}\n`, { mode: 0o640, flush: true });
     renameSync(temporary, this.path);
-    this.#lookedAt = Number.NEGATIVE_INFINITY;
-    return this.read();
+    return this.#look();
+  }
+
+  #look(): AccessContent {
+    const stamp = this.#stampOf();
+    if (stamp !== this.#stamp) {
+      this.#known = stamp === 'none' ? EMPTY : this.#parse();
+      this.#stamp = stamp;
+    }
+    return this.#known;
   }
 
   #stampOf(): string {

@@ -27,6 +27,8 @@ export class Authenticator {
   readonly #pepper = randomBytes(32);
   readonly #remembered = new Map<string, string>();
   readonly #failures = new Map<string, Failures>();
+  /** The newest try of each user and address that is being judged; it never rejects. */
+  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(file: AccessFile, now: () => number = Date.now) {
     this.file = file;
@@ -36,6 +38,19 @@ export class Authenticator {
   /** Judges a user or service name with its password. The answer to a wrong name and to a wrong password is the same. */
   async password(name: string, password: string, address: string): Promise<Answer> {
     const key = `${address}\n${name}`;
+    // One try after the other: many at once would all be judged before the first failure counts.
+    const before = this.#underWay.get(key);
+    const answer = before ? before.then(() => this.#try(key, name, password)) : this.#try(key, name, password);
+    const settled = answer.then(ignore, ignore);
+    this.#underWay.set(key, settled);
+    try {
+      return await answer;
+    } finally {
+      if (this.#underWay.get(key) === settled) this.#underWay.delete(key);
+    }
+  }
+
+  async #try(key: string, name: string, password: string): Promise<Answer> {
     const waitMs = this.#waitMs(key);
     if (waitMs > 0) return { refused: `too many wrong passwords, wait ${Math.ceil(waitMs / 1000)} s` };
     const identity = await this.#judge(name, password);
@@ -72,6 +87,8 @@ export class Authenticator {
     }
     const entry = Object.hasOwn(users, name) ? users[name] : undefined;
     if (password.length > PASSWORD_LENGTH_MAX) return undefined;
+    const byToken = this.token(password); // a token of the user is as good as the password
+    if (byToken?.user === name) return byToken;
     // An unknown name costs as much as a known one, so that answers do not tell which names exist.
     const hash = entry?.password ?? UNKNOWN_USER_HASH;
     return (await this.#verify(name, password, hash)) && entry ? { user: name, role: entry.role } : undefined;
@@ -96,6 +113,8 @@ export class Authenticator {
     remember(this.#failures, key, { count, locked_until_ms: this.#now() + lockMs }, TRACKED_MAX);
   }
 }
+
+const ignore = (): void => undefined;
 
 /** Puts an entry at the young end of a bounded map; the oldest leaves when it is full. */
 function remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {

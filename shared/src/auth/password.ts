@@ -6,6 +6,8 @@ const COST = { N: 32_768, r: 8, p: 1 } as const;
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 const MEMORY_FACTOR = 256;
+/** A damaged file must not ask for more than this: 1 GiB. */
+const COST_MAX: Cost = { N: 2 ** 20, r: 8, p: 16 };
 
 export const PASSWORD_LENGTH_MIN = 8;
 export const PASSWORD_LENGTH_MAX = 256;
@@ -29,11 +31,16 @@ export async function hashPassword(password: string): Promise<string> {
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$');
 }
 
+const isWithin = (value: number, max: number): boolean => Number.isInteger(value) && value >= 1 && value <= max;
+/** N is a power of two above 1 (RFC 7914 §2). */
+const isCost = ({ N, r, p }: Cost): boolean =>
+  isWithin(N, COST_MAX.N) && N > 1 && (N & (N - 1)) === 0 && isWithin(r, COST_MAX.r) && isWithin(p, COST_MAX.p);
+
 /** Whether a password belongs to a hash of `hashPassword`; any other text belongs to none. */
 export async function verifyPassword(password: string, hash: string): Promise<boolean> {
   const [scheme, N, r, p, salt = '', key = ''] = hash.split('$');
   const cost = { N: Number(N), r: Number(r), p: Number(p) };
-  if (scheme !== 'scrypt' || !Object.values(cost).every(Number.isInteger)) return false;
+  if (scheme !== 'scrypt' || !isCost(cost)) return false;
   const wanted = Buffer.from(key, 'base64url');
   const got = await derive(password, Buffer.from(salt, 'base64url'), cost);
   return wanted.length === got.length && timingSafeEqual(wanted, got);

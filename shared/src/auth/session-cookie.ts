@@ -1,6 +1,7 @@
 // Owns the browser's session: a signed cookie that every service with the setup key can check alone.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { decodeJson } from '../decode.ts';
 import { newMid } from '../mid.ts';
 import { digestOf } from './password.ts';
 
@@ -32,6 +33,7 @@ export function openSession(value: string, key: Buffer, nowMs: number): Session 
   const got = Buffer.from(mac, 'base64url');
   const wanted = signature(body, key);
   if (rest.length > 0 || got.length !== wanted.length || !timingSafeEqual(got, wanted)) return undefined;
-  const session = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString('utf8')));
+  const decoded = decodeJson(Buffer.from(body, 'base64url'));
+  const session = claims.safeParse(decoded.ok ? decoded.value : undefined);
   return session.success && session.data.until_ms > nowMs ? session.data : undefined;
 }

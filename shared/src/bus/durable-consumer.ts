@@ -58,6 +58,8 @@ export class DurableConsumer implements AsyncDisposable {
   #running = 0;
   /** Counts connections: what was read on one is never acknowledged on another. */
   #epoch = 0;
+  /** Between the broker's CONNACK and the end of the connection. */
+  #open = false;
   #release: (() => void) | undefined;
   #closing = false;
   #recovering = false;
@@ -80,6 +82,7 @@ export class DurableConsumer implements AsyncDisposable {
           }),
     });
     this.#client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'connack') this.#open = true;
       if (packet.cmd === 'publish') this.#onPublish(packet);
     });
     this.#client.handleMessage = (_packet, next) => {
@@ -116,7 +119,8 @@ export class DurableConsumer implements AsyncDisposable {
   }
 
   #hold(held: Held): void {
-    if (this.#closing || this.#recovering) return;
+    // The library still hands on what it had parsed when the connection ended: it belongs to no epoch and comes again.
+    if (this.#closing || this.#recovering || !this.#open) return;
     this.#queue.push(held);
     this.#pump();
   }
@@ -160,7 +164,7 @@ export class DurableConsumer implements AsyncDisposable {
   }
 
   #onFailed(batch: Batch, error: unknown): void {
-    if (batch.epoch === this.#epoch && !this.#closing) void this.#recover(reasonOf(error));
+    if (batch.epoch === this.#epoch && !this.#closing && !this.#recovering) void this.#recover(reasonOf(error));
     this.#settle();
   }
 
@@ -172,6 +176,7 @@ export class DurableConsumer implements AsyncDisposable {
 
   #onClose(): void {
     this.#epoch += 1;
+    this.#open = false;
     this.#queue = [];
     this.#batches = [];
     this.#release = undefined;
