@@ -1,5 +1,4 @@
 // Owns the broker of the mesh: MQTT for services and people, behind a seam that hides the engine.
-import { randomUUID } from 'node:crypto';
 import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Identity } from '@monitor-mesh/shared/access.ts';
@@ -8,26 +7,31 @@ import type { Log } from '@monitor-mesh/shared/log.ts';
 import { ConnectGate, type Origin } from './connect-gate.ts';
 import { createDurableSessions } from './durable-sessions.ts';
 import { type Engine, startEngine } from './engine.ts';
+import { EngineBus } from './engine-bus.ts';
 import { watchEngine } from './engine-events.ts';
+import { EnginePersistence } from './engine-persistence.ts';
 import { Hooks } from './hooks.ts';
-import { type BrokerImage, countWaiting, restoreImage, takeImage } from './image.ts';
-import { isInternal } from './internal-topics.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { BrokerOptions, MeshBroker, OwnPublish } from './mesh-broker.ts';
+import { offeredOf } from './messages/engine-message.ts';
+import { MessagePlane } from './messages/message-plane.ts';
 import { PacketGuard } from './packet-guard.ts';
-import { createMemoryPersistence, type Persistence, watchPersistence } from './persistence.ts';
-import { stamp } from './publish-decision.ts';
 import { Refusals } from './refusals.ts';
 import { eraseEndedSessions } from './session-end.ts';
-import { SessionLedger } from './session-ledger.ts';
-import { sysTopics } from './sys-topics.ts';
+import { SESSION_NEVER_EXPIRES, SessionLedger } from './session-ledger.ts';
+import type { BrokerStore, StoredWill } from './store/broker-store.ts';
+import { MemoryStore } from './store/memory-store.ts';
+import { sysTopics, Traffic } from './sys-topics.ts';
 import { type Listener, openTcpListener } from './tcp-listener.ts';
 import { TopicRules } from './topic-rules.ts';
 import { openWebSocketListener, type WebSocketListenerOptions } from './websocket-listener.ts';
 
 export type { Authenticate, Caller } from './connect-gate.ts';
-export type { BrokerImage } from './image.ts';
 export type { BrokerOptions, MeshBroker } from './mesh-broker.ts';
+
+const DISK_LOOK_MS = 2_000;
+/** Longest delay of a will over a restart: what timers of this platform can count. */
+const WILL_DELAY_MS_MAX = 2 ** 31 - 1;
 
 /** A broker without a listener, with the contract's sessions in place. */
 export async function createBroker(options: BrokerOptions): Promise<MeshBroker> {
@@ -45,34 +49,42 @@ class Broker implements MeshBroker {
   readonly #now: () => number;
   readonly #ledger = new SessionLedger();
   readonly #rules = new TopicRules();
-  readonly #retained = new Set<string>();
-  readonly #traffic = { received: 0, sent: 0 };
+  readonly #traffic: Traffic;
   readonly #guards = new Set<PacketGuard>();
   readonly #listeners: Listener[] = [];
-  readonly #persistence: Persistence;
+  readonly #store: BrokerStore;
+  readonly #plane: MessagePlane;
   readonly #refusals: Refusals;
   readonly #gate: ConnectGate;
   readonly #hooks: Hooks;
   readonly #clients;
   #engine: Engine | undefined;
-  #housekeeping: NodeJS.Timeout | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
   #closed: Promise<void> | undefined;
 
-  constructor({ log, metrics, authenticate, persistence, now = Date.now, limits }: BrokerOptions) {
+  constructor({ log, metrics, authenticate, store, now = Date.now, limits }: BrokerOptions) {
     this.#log = log;
     this.#now = now;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#clients = metrics.gauge('mqtt_clients', 'Clients that are connected');
-    this.#persistence = watchPersistence(persistence ?? createMemoryPersistence(), {
-      mayQueue: (clientId, topic) => this.#mayQueue(clientId, topic),
-      onRetained: (topic, present) => void (present ? this.#retained.add(topic) : this.#retained.delete(topic)),
-    });
+    this.#store = store ?? new MemoryStore();
+    this.#traffic = new Traffic(metrics);
     this.#refusals = new Refusals({
       log,
       metrics,
       now,
       window_ms: this.#limits.reject_window_ms,
       publish: (topic, payload) => this.#publishInBackground(topic, payload),
+    });
+    this.#plane = new MessagePlane({
+      log,
+      now,
+      store: this.#store,
+      ledger: this.#ledger,
+      rules: this.#rules,
+      refusals: this.#refusals,
+      limits: this.#limits,
+      traffic: this.#traffic,
     });
     this.#gate = new ConnectGate({
       log,
@@ -87,13 +99,10 @@ class Broker implements MeshBroker {
       now,
       gate: this.#gate,
       ledger: this.#ledger,
+      plane: this.#plane,
       rules: this.#rules,
       refusals: this.#refusals,
-      traffic: this.#traffic,
-      received: metrics.counter('mqtt_messages_received_total', 'Publishes that clients sent'),
-      sent: metrics.counter('mqtt_messages_sent_total', 'Publishes that were sent to clients'),
-      unsent_bytes_max: this.#limits.unsent_bytes_max,
-      engine: () => this.#running,
+      limits: this.#limits,
     });
   }
 
@@ -102,51 +111,92 @@ class Broker implements MeshBroker {
     return this.#engine;
   }
 
-  async start({ id = randomUUID(), consumers, restore, version }: BrokerOptions): Promise<void> {
-    const persistence = this.#persistence;
-    const { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward } = this.#hooks;
-    const hooks = { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward };
-    const engine = await startEngine({ ...hooks, id, persistence, drain_timeout_ms: this.#limits.drain_timeout_ms });
-    this.#engine = engine;
-    watchEngine({
-      engine,
-      persistence,
-      log: this.#log,
-      gate: this.#gate,
-      hooks: this.#hooks,
-      ledger: this.#ledger,
-      clients: this.#clients,
-    });
-    if (restore) {
-      if (restore.engine_id === id) engine.counter = restore.counter;
-      await restoreImage(restore, persistence, this.#ledger, this.#now());
-    }
-    await createDurableSessions(consumers, persistence, this.#ledger);
-    for await (const { topic } of persistence.createRetainedStream('#')) this.#retained.add(topic);
-    const started_ms = this.#now();
-    const sources = {
-      engine,
-      version,
-      started_ms,
-      traffic: this.#traffic,
-      now: this.#now,
-      retained: () => this.#retained.size,
-    };
-    const keepHouse = (): void => {
-      for (const [topic, text] of sysTopics(sources)) this.#publishInBackground(topic, text, { retain: true });
-      eraseEndedSessions(persistence, this.#ledger, this.#now()).catch((error: unknown) =>
-        this.#log.error({ reason: reasonOf(error) }, 'ended sessions could not be erased'),
-      );
-    };
-    keepHouse();
-    this.#housekeeping = setInterval(keepHouse, this.#limits.sys_interval_ms).unref();
+  get waiting(): number {
+    return this.#plane.waiting;
   }
 
-  /** An unknown session belongs to a persistence that was filled elsewhere: what it may read is judged when it comes. */
-  #mayQueue(clientId: string, topic: string): boolean {
-    if (isInternal(topic)) return false;
-    const role = this.#ledger.roleOf(clientId);
-    return role === undefined || this.#rules.of(role, topic).readable;
+  get obstacle(): string | undefined {
+    return this.#plane.obstacle;
+  }
+
+  async start({ consumers, version }: BrokerOptions): Promise<void> {
+    const wills = this.#takeUp();
+    createDurableSessions(consumers, this.#plane, this.#ledger);
+    await this.#plane.commit();
+    // A name for each life of the broker, rising, so that nothing of two lives is ever taken for the same.
+    const id = `b${String(this.#store.boot).padStart(6, '0')}`;
+    const { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward } = this.#hooks;
+    const engine = await startEngine({
+      ...{ preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward },
+      id,
+      persistence: new EnginePersistence(this.#plane, this.#store, id),
+      mq: new EngineBus(id, (packet) =>
+        this.#plane.publish(packet.topic, offeredOf(packet), packet.qos, packet.clientId),
+      ),
+      drain_timeout_ms: this.#limits.drain_timeout_ms,
+    });
+    this.#engine = engine;
+    const log = this.#log;
+    watchEngine({ engine, log, gate: this.#gate, plane: this.#plane, ledger: this.#ledger, clients: this.#clients });
+    for (const will of wills) this.#publishWill(will);
+    this.#keepHouse(engine, version);
+  }
+
+  /** What the last life left. A session that was connected when the broker died ends as if it had been cut now. */
+  #takeUp(): readonly StoredWill[] {
+    const image = this.#store.load();
+    const now = this.#now();
+    for (const session of image.sessions) {
+      const { expiry_s, ends_at_ms } = session;
+      const finite = !session.durable && expiry_s < SESSION_NEVER_EXPIRES;
+      this.#ledger.enter(finite ? { ...session, ends_at_ms: ends_at_ms ?? now + expiry_s * 1000 } : session);
+    }
+    this.#plane.restore(image);
+    eraseEndedSessions(this.#plane, this.#ledger, now);
+    return image.wills;
+  }
+
+  /** The will of a client that was connected when the broker died, unless it is back before its delay is over. */
+  #publishWill({ client_id, message, delay_s, expiry_s }: StoredWill): void {
+    const publish = (): void => {
+      if (this.#ledger.isHeld(client_id)) return;
+      this.#store.deleteWill(client_id);
+      const { topic, payload, retain, properties, qos } = message;
+      this.#plane
+        .publish(topic, { payload, retain, properties, expiry_s, mid: undefined }, qos, client_id)
+        .catch((error: unknown) =>
+          this.#log.error({ topic, reason: reasonOf(error) }, 'a last will was not published'),
+        );
+    };
+    if (delay_s === 0) publish();
+    else this.#timers.push(setTimeout(publish, Math.min(delay_s * 1000, WILL_DELAY_MS_MAX)).unref());
+  }
+
+  #keepHouse(engine: Engine, version: string): void {
+    const started_ms = this.#now();
+    const retained = (): number => this.#plane.retained.count;
+    const sources = { engine, version, started_ms, retained, traffic: this.#traffic, now: this.#now };
+    const keepHouse = (): void => {
+      for (const [topic, text] of sysTopics(sources)) this.#publishInBackground(topic, text, { retain: true });
+      eraseEndedSessions(this.#plane, this.#ledger, this.#now());
+    };
+    const lookAtDisk = async (): Promise<void> => {
+      const free = await this.#store.freeBytes();
+      const { free_disk_bytes_min: min } = this.#limits;
+      const low = free !== undefined && free < min;
+      this.#plane.block(low ? `less than ${Math.round(min / 1024 ** 2)} MiB are free on the disk` : undefined);
+    };
+    keepHouse();
+    this.#timers.push(
+      setInterval(keepHouse, this.#limits.sys_interval_ms).unref(),
+      setInterval(
+        () =>
+          lookAtDisk().catch((error: unknown) =>
+            this.#log.warn({ reason: reasonOf(error) }, 'the free space of the disk is not known'),
+          ),
+        DISK_LOOK_MS,
+      ).unref(),
+    );
   }
 
   #open(connection: Duplex, origin: Origin): void {
@@ -155,7 +205,7 @@ class Broker implements MeshBroker {
       connection.destroy();
       return;
     }
-    const guard = new PacketGuard(connection, this.#limits);
+    const guard = new PacketGuard(connection, this.#limits, this.#plane);
     this.#guards.add(guard);
     guard.once('close', () => this.#guards.delete(guard));
     this.#gate.admit(guard, origin);
@@ -190,33 +240,20 @@ class Broker implements MeshBroker {
   publishOwn(topic: string, payload: string | Buffer, { retain }: OwnPublish = {}): Promise<void> {
     const rule = this.#rules.of('broker', topic);
     if (!rule.publish.allowed && !topic.startsWith('$SYS/')) throw new TypeError(rule.publish.reason);
-    const { properties, expires_at_ms } = stamp({}, rule, this.#now());
-    const packet = {
-      cmd: 'publish' as const,
-      topic,
+    const offered = {
       payload: Buffer.from(payload),
-      qos: rule.definition?.qos ?? 0,
       retain: retain ?? rule.definition?.retain ?? false,
-      ...(properties && { properties }),
-      ...(expires_at_ms !== undefined && { messageExpiry: expires_at_ms }),
+      properties: Buffer.alloc(0),
+      mid: undefined,
+      expiry_s: undefined,
     };
-    return new Promise((resolve, reject) => {
-      this.#running.publish(packet, null, (error) => (error ? reject(error) : resolve()));
-    });
+    return this.#plane.publish(topic, offered, rule.definition?.qos ?? 0);
   }
 
   #publishInBackground(topic: string, payload: string, options?: OwnPublish): void {
     this.publishOwn(topic, payload, options).catch((error: unknown) =>
       this.#log.error({ topic, reason: reasonOf(error) }, 'own message could not be published'),
     );
-  }
-
-  waiting(): Promise<number> {
-    return countWaiting(this.#persistence, this.#ledger);
-  }
-
-  dump(): Promise<BrokerImage> {
-    return takeImage(this.#running, this.#persistence, this.#ledger, this.#now());
   }
 
   close(): Promise<void> {
@@ -229,14 +266,16 @@ class Broker implements MeshBroker {
   }
 
   async #stop(): Promise<void> {
-    clearInterval(this.#housekeeping);
+    for (const timer of this.#timers) clearInterval(timer);
     const closing = this.#listeners.map((listener) => listener.close());
     this.#refusals[Symbol.dispose]();
-    // a client that takes nothing would hold its DISCONNECT, and so the stop, until the drain time-out
-    for (const guard of this.#guards) if (guard.writableNeedDrain) guard.destroy();
     await new Promise<void>((resolve) => this.#running.close(resolve));
     for (const guard of this.#guards) guard.destroy();
     await Promise.all(closing);
     await turn(); // wills of the last clients reach the queues
+    await this.#plane
+      .commit()
+      .catch((error: unknown) => this.#log.error({ reason: reasonOf(error) }, 'what was not acknowledged is not kept'));
+    await this.#store[Symbol.asyncDispose]();
   }
 }

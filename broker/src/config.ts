@@ -1,7 +1,8 @@
 // Owns the broker's variables.
 import { parseNetworks } from '@monitor-mesh/shared/auth/networks.ts';
-import { parsed, port, text } from '@monitor-mesh/shared/config.ts';
+import { choice, integer, parsed, port, text } from '@monitor-mesh/shared/config.ts';
 import { HTTP_VARIABLES } from '@monitor-mesh/shared/http/variables.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 
 export const BROKER_VARIABLES = {
   MQTT_HOST: text('Address on which MQTT is offered, over TCP and WebSocket', '127.0.0.1'),
@@ -14,4 +15,10 @@ export const BROKER_VARIABLES = {
     parseNetworks,
   ),
   ALLOWED_ORIGINS: HTTP_VARIABLES.ALLOWED_ORIGINS,
+  DURABILITY: choice(
+    'fsync: what the broker acknowledged survives a kill and a power cut; memory: a restart forgets it',
+    'fsync',
+    ['fsync', 'memory'],
+  ),
+  MQTT_CONNECTIONS_MAX: integer('Connections at once', DEFAULT_LIMITS.connections_max, 1, 100_000),
 } as const;

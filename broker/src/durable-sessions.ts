@@ -1,9 +1,8 @@
 // Owns the sessions that the contract promises: they exist before their first visit, with their subscriptions.
 import { durableClientId, type Party, type ServiceName, TOPIC_LIST } from '@monitor-mesh/shared/contract.ts';
 import { filterOf } from '@monitor-mesh/shared/topic.ts';
-import type { EngineSubscription } from './engine.ts';
-import type { Persistence } from './persistence.ts';
-import type { SessionLedger } from './session-ledger.ts';
+import type { MessagePlane } from './messages/message-plane.ts';
+import { SESSION_NEVER_EXPIRES, type SessionLedger } from './session-ledger.ts';
 
 /** The filters whose messages wait for a service when it is away. */
 export const durableFilters = (service: Party): readonly string[] =>
@@ -11,30 +10,23 @@ export const durableFilters = (service: Party): readonly string[] =>
     filterOf(pattern),
   );
 
-const subscriptionsOf = (service: ServiceName): readonly EngineSubscription[] =>
-  durableFilters(service).map((topic) => ({ topic, qos: 1 }));
-
 /** Creates what is missing of the sessions of `consumers`. */
-export async function createDurableSessions(
+export function createDurableSessions(
   consumers: readonly ServiceName[],
-  persistence: Persistence,
+  plane: MessagePlane,
   ledger: SessionLedger,
-): Promise<void> {
+): void {
   for (const service of consumers) {
-    const subscriptions = subscriptionsOf(service);
-    if (subscriptions.length === 0) continue;
+    if (durableFilters(service).length === 0) continue;
     const client_id = durableClientId(service);
-    ledger.enter({ client_id, user: service, role: service, durable: true });
-    await persistence.addSubscriptions({ id: client_id }, subscriptions);
+    ledger.enter({ client_id, user: service, role: service, durable: true, expiry_s: SESSION_NEVER_EXPIRES });
+    keepSubscriptions(service, plane);
   }
 }
 
-/** Puts back what a service unsubscribed from: the session keeps what the contract promises. */
-export async function keepSubscriptions(
-  service: ServiceName,
-  dropped: readonly string[],
-  persistence: Persistence,
-): Promise<void> {
-  const kept = subscriptionsOf(service).filter(({ topic }) => dropped.includes(topic));
-  if (kept.length > 0) await persistence.addSubscriptions({ id: durableClientId(service) }, kept);
+/** Files what the contract promises; a service that unsubscribed from it is subscribed again. */
+export function keepSubscriptions(service: ServiceName, plane: MessagePlane): void {
+  const session = plane.ensureStored(durableClientId(service));
+  for (const topic of durableFilters(service))
+    if (!session.subscriptions.has(topic)) plane.subscribe(session, { topic, qos: 1 });
 }

@@ -1,35 +1,34 @@
-// Owns what follows from the engine's events: who is up, which queue is out, what went wrong.
+// Owns what follows from the engine's events: who is up, whose packets may go on, what went wrong.
 import { isService } from '@monitor-mesh/shared/access.ts';
-import { codeOf, reasonOf } from '@monitor-mesh/shared/errors.ts';
+import { codeOf } from '@monitor-mesh/shared/errors.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Gauge } from '@monitor-mesh/shared/metrics.ts';
 import type { ConnectGate } from './connect-gate.ts';
 import { keepSubscriptions } from './durable-sessions.ts';
 import type { Engine, EngineClient } from './engine.ts';
-import type { Hooks } from './hooks.ts';
-import type { Persistence } from './persistence.ts';
+import type { MessagePlane } from './messages/message-plane.ts';
+import { PacketGuard } from './packet-guard.ts';
 import type { SessionLedger } from './session-ledger.ts';
 
 export interface EngineEventParts {
   readonly engine: Engine;
-  readonly persistence: Persistence;
   readonly log: Log;
   readonly gate: ConnectGate;
-  readonly hooks: Hooks;
+  readonly plane: MessagePlane;
   readonly ledger: SessionLedger;
   readonly clients: Gauge;
 }
 
-export function watchEngine({ engine, persistence, log, gate, hooks, ledger, clients }: EngineEventParts): void {
+export function watchEngine({ engine, log, gate, plane, ledger, clients }: EngineEventParts): void {
   const count = (): void => clients.set(engine.connectedClients);
 
   /** The promised subscriptions of a durable session are put back at once. */
-  const onUnsubscribe = (topics: readonly string[], client: EngineClient): void => {
+  const onUnsubscribe = (filters: readonly string[], client: EngineClient): void => {
+    const session = plane.linkOf(client)?.session;
+    if (session) plane.unsubscribe(session, filters);
     const role = gate.identityOf(client)?.role;
-    if (role === undefined || !isService(role) || !ledger.isDurable(client.id ?? '')) return;
-    keepSubscriptions(role, topics, persistence).catch((error: unknown) =>
-      log.error({ client: client.id, reason: reasonOf(error) }, 'a promised subscription could not be kept'),
-    );
+    if (role !== undefined && isService(role) && ledger.isDurable(client.id ?? '')) keepSubscriptions(role, plane);
+    release(client);
   };
 
   /** One cut connection gives many of these; only what the guard refused deserves more than debug. */
@@ -41,16 +40,25 @@ export function watchEngine({ engine, persistence, log, gate, hooks, ledger, cli
 
   engine.on('client', (client: EngineClient) => {
     gate.onUp(engine, client);
+    const who = gate.identityOf(client);
+    if (who && !client.closed && client.conn instanceof PacketGuard) plane.onUp(client, client.conn, who);
     count();
   });
-  engine.on('clientReady', (client: EngineClient) => hooks.onReady(client));
+  engine.on('clientReady', (client: EngineClient) => plane.onReady(client, () => release(client)));
   engine.on('clientDisconnect', (client: EngineClient) => {
     gate.onDown(engine, client);
+    plane.onDown(client);
     count();
   });
   engine.on('sessionExpired', (client: EngineClient) => ledger.forget(client.id ?? ''));
+  engine.on('subscribe', (_subscriptions: unknown, client: EngineClient) => release(client));
   engine.on('unsubscribe', onUnsubscribe);
   engine.on('clientError', onFault);
   engine.on('connectionError', onFault);
-  engine.on('error', (error: Error) => log.error({ err: error }, 'the persistence failed'));
+  engine.on('error', (error: Error) => log.error({ err: error }, 'the engine failed'));
+}
+
+/** What came behind a SUBSCRIBE, an UNSUBSCRIBE or the CONNECT waited for its answer. */
+function release(client: EngineClient): void {
+  if (client.conn instanceof PacketGuard && !client.closed) client.conn.release();
 }

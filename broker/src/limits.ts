@@ -11,6 +11,15 @@ export interface Limits {
   readonly packet_bytes_max: number;
   readonly unsent_bytes_max: number;
   readonly connections_max: number;
+  readonly inflight_max: number;
+  readonly queue_messages_max: number;
+  readonly queue_bytes_max: number;
+  readonly memory_queue_bytes_max: number;
+  readonly promised_messages_max: number;
+  readonly promised_bytes_max: number;
+  readonly retained_bytes_max: number;
+  readonly free_disk_bytes_min: number;
+  readonly subscriptions_max: number;
   readonly drain_timeout_ms: number;
   readonly reject_window_ms: number;
   readonly sys_interval_ms: number;
@@ -28,10 +37,26 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   other_packet_bytes_max: 256 * KIB,
   /** Beyond this even swallowing is a waste of the link: the connection is closed. */
   packet_bytes_max: 64 * MIB,
-  /** The largest message there may be, and 8 MiB behind it. A client that lets more pile up is cut. */
+  /** The largest message there may be, and 8 MiB behind it. A client that lets more pile up loses QoS 0. */
   unsent_bytes_max: 24 * MIB,
   /** A house has dozens; a loop in somebody's script must not take every file descriptor. */
   connections_max: 1_000,
+  /** As many as fit between two looks at a busy consumer's socket; a client of MQTT 5 may ask for fewer. */
+  inflight_max: 1_000,
+  /** A tablet that was away for a week must not find ten thousand doorbells; the oldest goes, counted. */
+  queue_messages_max: 10_000,
+  queue_bytes_max: 64 * MIB,
+  /** A session without a store keeps its queue in memory. */
+  memory_queue_bytes_max: 8 * MIB,
+  /** Weeks of a busy house. Beyond it nothing is promised any longer: publishers are told, and the mesh is not ready. */
+  promised_messages_max: 2_000_000,
+  promised_bytes_max: 1024 * MIB,
+  /** Retained messages are kept in memory as well: a script that invents topics must not fill it. */
+  retained_bytes_max: 64 * MIB,
+  /** Below it nothing is promised: the rest of the machine needs a disk as well. */
+  free_disk_bytes_min: 256 * MIB,
+  /** Home Assistant has hundreds. */
+  subscriptions_max: 5_000,
   /** A frozen subscriber is cut after this time; a tablet that changes its access point needs about two seconds. */
   drain_timeout_ms: 5_000,
   /** Refusals are told at once, then counted per topic for this long. */

@@ -5,9 +5,8 @@ import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
 import type { Authenticate } from './connect-gate.ts';
-import type { BrokerImage } from './image.ts';
 import type { Limits } from './limits.ts';
-import type { Persistence } from './persistence.ts';
+import type { BrokerStore } from './store/broker-store.ts';
 import type { WebSocketListenerOptions } from './websocket-listener.ts';
 
 export interface BrokerOptions {
@@ -18,12 +17,8 @@ export interface BrokerOptions {
   readonly consumers: readonly ServiceName[];
   /** Told in `$SYS/broker/version`. */
   readonly version: string;
-  /** Any implementation of the aedes-persistence interface; in memory when absent. */
-  readonly persistence?: Persistence;
-  /** What an earlier broker's `dump` gave, for an empty persistence. */
-  readonly restore?: BrokerImage;
-  /** Name under which messages are counted: never the same for two runs over one persistence. */
-  readonly id?: string;
+  /** Where sessions, queues and retained messages are kept; in memory when absent. Closed with the broker. */
+  readonly store?: BrokerStore;
   readonly now?: () => number;
   readonly limits?: Partial<Limits>;
 }
@@ -39,12 +34,12 @@ export interface MeshBroker extends AsyncDisposable {
   listenTcp(options: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }>;
   /** Never anonymous. @throws the system's error (EADDRINUSE…) */
   listenWebSocket(options: WebSocketListenerOptions): Promise<{ readonly port: number }>;
-  /** The broker's own messages; QoS as in the contract. Resolves when the message is queued and sent. */
+  /** The broker's own messages; QoS as in the contract. Resolves when the message is safe and on its way. */
   publishOwn(topic: string, payload: string | Buffer, options?: OwnPublish): Promise<void>;
   /** Messages queued for absent or slow persistent sessions. */
-  waiting(): Promise<number>;
-  /** Retained messages and persistent sessions; whole when taken after `close`. */
-  dump(): Promise<BrokerImage>;
-  /** Ends every connection. Last wills are published first. */
+  readonly waiting: number;
+  /** Why nothing can be promised now (a full disk, a full queue); `undefined` in health. */
+  readonly obstacle: string | undefined;
+  /** Ends every connection and the store. Last wills are published first. */
   close(): Promise<void>;
 }

@@ -1,35 +1,154 @@
-// Owns the stream between a connection and the broker: packets are walked on their way in, unsent bytes counted on their way out.
+// Owns the stream between a connection and the broker: packets are walked and told apart on their way in, merged and
+// counted on their way out.
 import { Duplex } from 'node:stream';
 import type { Limits } from './limits.ts';
+import { readHead } from './packet-head.ts';
 import { PacketWalk } from './packet-walk.ts';
 
 /** How long a connection that the broker closed may take to send its last bytes. */
 const LAST_BYTES_MS = 1_000;
+/** Writes that are merged into one up to this size; what is larger goes as it is. */
+const MERGED_BYTES_MAX = 256 * 1024;
 
-interface Queued {
-  readonly chunk: Buffer;
+const CONNECT = 1;
+const SUBSCRIBE = 8;
+const UNSUBSCRIBE = 10;
+const NOTHING = Buffer.alloc(0);
+
+/** What becomes of one packet: the messages' plane took it, it is the engine's, or its turn has not come. */
+export type PacketFate = 'taken' | 'engine' | 'wait';
+
+/** Who looks at the packets of a connection before the engine does. */
+export interface PacketReader {
+  /** A packet from `from` to `to` whose variable header begins at `body`. @throws what ends the connection */
+  onPacket(guard: PacketGuard, bytes: Buffer, from: number, body: number, to: number): PacketFate;
+  onChunk(guard: PacketGuard): void;
+  /** The packet broke the protocol: says so and ends the connection. */
+  onFault(guard: PacketGuard, error: Error): void;
+  /** The peer has said its last: calls back when everything it sent has its answer. */
+  onEnd(guard: PacketGuard, done: () => void): void;
 }
+
+/** Guards with bytes to send; all of them are served once a turn, each with one write. */
+class Flusher {
+  #guards: PacketGuard[] = [];
+  #scheduled = false;
+
+  add(guard: PacketGuard): void {
+    this.#guards.push(guard);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const guards = this.#guards;
+    this.#guards = [];
+    for (const guard of guards) guard.flush();
+  }
+}
+const flusher = new Flusher();
 
 /** A Duplex in front of a socket, a WebSocket stream or one end of a pipe within the process. */
 export class PacketGuard extends Duplex {
   readonly #peer: Duplex;
   readonly #walk: PacketWalk;
+  readonly #reader: PacketReader;
+  readonly #stallMs: number;
+  /** The beginning of a packet whose end has not come. */
+  #parts: Buffer[] = [];
+  #partsBytes = 0;
+  #need = 0;
+  /** What came behind a packet that the engine must answer first: order is kept between engine and plane. */
+  #behind: Buffer = NOTHING;
+  #awaited = 0;
+  #peerEnded = false;
+  #ended = false;
+  #out: Buffer[] = [];
+  #outBytes = 0;
+  #dirty = false;
+  #blocked = false;
+  #stalled: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
 
-  constructor(peer: Duplex, limits: Limits) {
+  constructor(peer: Duplex, limits: Limits, reader: PacketReader) {
     super({ allowHalfOpen: true });
     this.#peer = peer;
     this.#walk = new PacketWalk(limits);
+    this.#reader = reader;
+    this.#stallMs = limits.drain_timeout_ms;
     peer.on('data', (chunk: Buffer) => this.#onData(chunk));
-    peer.on('end', () => this.push(null));
-    peer.on('drain', () => this.#onDrain());
+    peer.on('end', () => this.#onPeerEnd());
+    peer.on('drain', () => this.#onPeerDrain());
     peer.on('error', (error) => this.destroy(error));
     peer.on('close', () => this.#onPeerClose());
   }
 
   /** Bytes that the peer has not taken yet. */
   get unsent_bytes(): number {
-    return this.writableLength + this.#peer.writableLength;
+    return this.#outBytes + this.#peer.writableLength;
+  }
+
+  /** Calls back whenever the peer has taken everything. */
+  onDrained(callback: () => void): void {
+    this.#drained = callback;
+  }
+
+  /** Sends whole packets; those of one turn leave together. */
+  send(bytes: Buffer): void {
+    if (this.destroyed) return;
+    this.#out.push(bytes);
+    this.#outBytes += bytes.length;
+    if (this.#dirty || this.#blocked) return;
+    this.#dirty = true;
+    flusher.add(this);
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.#blocked || this.#out.length === 0) return;
+    const out = this.#out;
+    const bytes = this.#outBytes;
+    this.#out = [];
+    this.#outBytes = 0;
+    if (!this.#peer.writable) return;
+    if (out.length > 1 && bytes <= MERGED_BYTES_MAX) this.#write(Buffer.concat(out, bytes));
+    else {
+      this.#peer.cork();
+      for (const piece of out) this.#write(piece);
+      this.#peer.uncork();
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#peer.write(bytes) || this.#blocked) return;
+    this.#blocked = true;
+    this.#stalled = setTimeout(
+      () => this.destroy(new Error('the client does not take what it is sent')),
+      this.#stallMs,
+    );
+    this.#stalled.unref();
+  }
+
+  #onPeerDrain(): void {
+    clearTimeout(this.#stalled);
+    this.#blocked = false;
+    if (this.#out.length > 0) this.flush();
+    if (!this.#blocked) this.#drained?.();
+  }
+
+  /** The engine has answered what held the rest back. */
+  release(): void {
+    if (this.#awaited === 0) return;
+    this.#awaited -= 1;
+    if (this.#awaited > 0 || this.destroyed) return;
+    const behind = this.#behind;
+    this.#behind = NOTHING;
+    this.#guarded(() => this.#read(behind));
+    if (this.#awaited > 0) return;
+    this.#peer.resume();
+    if (this.#peerEnded) this.#end();
   }
 
   /**
@@ -41,28 +160,32 @@ export class PacketGuard extends Duplex {
   }
 
   override _read(): void {
-    this.#peer.resume();
+    if (this.#awaited === 0) this.#peer.resume();
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
-    if (!this.#peer.writable || this.#peer.write(chunk)) done();
-    else this.#drained = done;
+    this.send(chunk);
+    done();
   }
 
-  /** Everything that piled up while the peer was busy, or in one turn of the broker, leaves as one write. */
-  override _writev(chunks: readonly Queued[], done: () => void): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'utf8', done);
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
+    for (const { chunk } of chunks) this.send(chunk);
+    done();
   }
 
   override _final(done: () => void): void {
+    this.flush();
     this.#peer.end();
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#stalled);
     this.#drained = undefined;
     if (error || this.#peer.writableEnded) this.#peer.destroy();
     else this.#sendLastBytes();
+    this.#out = [];
+    this.#outBytes = 0;
     done(error);
   }
 
@@ -73,29 +196,94 @@ export class PacketGuard extends Duplex {
     late.unref();
     peer.once('finish', () => peer.destroy());
     peer.once('close', () => clearTimeout(late));
-    peer.end();
+    peer.end(this.#outBytes === 0 ? undefined : Buffer.concat(this.#out, this.#outBytes));
   }
 
   #onData(chunk: Buffer): void {
     if (this.destroyed) return;
+    this.#guarded(() => {
+      this.#reader.onChunk(this);
+      for (const piece of this.#walk.walk(chunk)) this.#read(piece);
+    });
+  }
+
+  #guarded(work: () => void): void {
     try {
-      let wanted = true;
-      for (const piece of this.#walk.walk(chunk)) wanted = this.push(piece);
-      if (!wanted) this.#peer.pause();
+      work();
     } catch (error) {
-      this.destroy(error instanceof Error ? error : new Error(String(error)));
+      this.#reader.onFault(this, error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  #onDrain(): void {
-    const drained = this.#drained;
-    this.#drained = undefined;
-    drained?.();
+  #read(piece: Buffer): void {
+    if (this.#awaited > 0) {
+      this.#behind = this.#behind.length === 0 ? piece : Buffer.concat([this.#behind, piece]);
+      return;
+    }
+    let bytes = piece;
+    if (this.#partsBytes > 0) {
+      this.#parts.push(piece);
+      this.#partsBytes += piece.length;
+      if (this.#partsBytes < this.#need) return;
+      bytes = Buffer.concat(this.#parts, this.#partsBytes);
+      this.#parts = [];
+      this.#partsBytes = 0;
+    }
+    this.#readPackets(bytes);
+  }
+
+  #readPackets(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      const head = readHead(bytes, at);
+      const to = head === undefined ? Number.POSITIVE_INFINITY : head.body + head.remaining;
+      if (head === undefined || to > bytes.length) {
+        this.#parts = [bytes.subarray(at)];
+        this.#partsBytes = bytes.length - at;
+        this.#need = head === undefined ? 0 : to - at;
+        return;
+      }
+      const fate = this.#reader.onPacket(this, bytes, at, head.body, to);
+      if (fate === 'wait') {
+        this.#hold(bytes.subarray(at));
+        return;
+      }
+      if (fate === 'engine') this.#giveToEngine(bytes.subarray(at, to), head.first >> 4);
+      at = to;
+      if (this.destroyed) return;
+      if (this.#awaited > 0) {
+        if (at < bytes.length) this.#hold(bytes.subarray(at));
+        return;
+      }
+    }
+  }
+
+  #hold(rest: Buffer): void {
+    this.#awaited = Math.max(1, this.#awaited);
+    this.#behind = rest;
+  }
+
+  #giveToEngine(packet: Buffer, type: number): void {
+    if (type === CONNECT || type === SUBSCRIBE || type === UNSUBSCRIBE) {
+      this.#awaited += 1;
+      this.#peer.pause();
+    }
+    if (!this.push(packet)) this.#peer.pause();
+  }
+
+  #onPeerEnd(): void {
+    this.#peerEnded = true;
+    if (this.#awaited === 0) this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reader.onEnd(this, () => this.push(null));
   }
 
   /** After an orderly end what was received is still to be read; nothing more can be written, so writes go nowhere. */
   #onPeerClose(): void {
-    if (this.#peer.readableEnded) this.#onDrain();
-    else this.destroy();
+    if (!this.#peer.readableEnded) this.destroy();
   }
 }

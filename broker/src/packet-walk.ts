@@ -1,8 +1,8 @@
 // Owns the walk along MQTT packets in a stream of bytes: what passes, what is replaced, what ends the connection.
-import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { isOwnTopic } from '@monitor-mesh/shared/topic-index.ts';
 import { formatOversized, OVERSIZED_TOPIC, type Oversized, shortTopic } from './internal-topics.ts';
 import type { Limits } from './limits.ts';
+import { type PacketHead, packetFault, readHead } from './packet-head.ts';
 
 const CONNECT = 1;
 const PUBLISH = 3;
@@ -18,28 +18,7 @@ type PacketLimits = Pick<
   | 'packet_bytes_max'
 >;
 
-interface Head {
-  readonly first: number;
-  /** Where the variable header begins. */
-  readonly body: number;
-  readonly remaining: number;
-}
-
 type Judgement = 'pass' | 'incomplete' | { readonly replacement: Buffer };
-
-const fault = (reason: string): MeshError => new MeshError('packet_refused', reason);
-
-/** The fixed header at `at`, or `undefined` when the bytes end within it [MQTT-2.2.3]. */
-function readHead(bytes: Buffer, at: number): Head | undefined {
-  let remaining = 0;
-  for (let index = 1; index <= 4; index++) {
-    const byte = bytes[at + index];
-    if (byte === undefined) return undefined;
-    remaining += (byte & 0x7f) << (7 * (index - 1));
-    if (byte < 0x80) return { first: bytes[at] ?? 0, body: at + index + 1, remaining };
-  }
-  throw fault('expected a remaining length of at most four bytes');
-}
 
 const lengthBytes = (length: number): number[] =>
   length < 0x80 ? [length] : [(length & 0x7f) | 0x80, ...lengthBytes(length >>> 7)];
@@ -101,35 +80,39 @@ export class PacketWalk {
     return out.filter(({ length }) => length > 0);
   }
 
-  #judge(bytes: Buffer, head: Head): Judgement {
+  #judge(bytes: Buffer, head: PacketHead): Judgement {
     if (this.#version === 0) return this.#judgeConnect(bytes, head);
     if (head.first >> 4 === PUBLISH) return this.#judgePublish(bytes, head);
     if (head.remaining > this.#limits.other_packet_bytes_max)
-      throw fault(`expected a packet of at most ${this.#limits.other_packet_bytes_max} bytes, got ${head.remaining}`);
+      throw packetFault(
+        `expected a packet of at most ${this.#limits.other_packet_bytes_max} bytes, got ${head.remaining}`,
+      );
     return 'pass';
   }
 
   /** The first packet is held until it is complete: the guard must know its protocol level. */
-  #judgeConnect(bytes: Buffer, { first, body, remaining }: Head): Judgement {
-    if (first >> 4 !== CONNECT) throw fault(`expected CONNECT as the first packet, got type ${first >> 4}`); // [MQTT-3.1.0-1]
+  #judgeConnect(bytes: Buffer, { first, body, remaining }: PacketHead): Judgement {
+    if (first >> 4 !== CONNECT) throw packetFault(`expected CONNECT as the first packet, got type ${first >> 4}`); // [MQTT-3.1.0-1]
     if (remaining > this.#limits.first_packet_bytes_max)
-      throw fault(`expected a first packet of at most ${this.#limits.first_packet_bytes_max} bytes, got ${remaining}`);
+      throw packetFault(
+        `expected a first packet of at most ${this.#limits.first_packet_bytes_max} bytes, got ${remaining}`,
+      );
     if (bytes.length < body + remaining) return 'incomplete';
     const level = remaining < 2 ? undefined : bytes[body + 2 + bytes.readUInt16BE(body)];
-    if (level === undefined) throw fault('expected a protocol level in CONNECT, got nothing');
+    if (level === undefined) throw packetFault('expected a protocol level in CONNECT, got nothing');
     this.#version = Math.max(1, level & 0x7f);
     return 'pass';
   }
 
-  #judgePublish(bytes: Buffer, { first, body, remaining }: Head): Judgement {
+  #judgePublish(bytes: Buffer, { first, body, remaining }: PacketHead): Judgement {
     const limits = this.#limits;
     if (remaining <= limits.own_publish_bytes_max) return 'pass';
     if (remaining > limits.packet_bytes_max)
-      throw fault(`expected a packet of at most ${limits.packet_bytes_max} bytes, got ${remaining}`);
+      throw packetFault(`expected a packet of at most ${limits.packet_bytes_max} bytes, got ${remaining}`);
     if (bytes.length < body + 2) return 'incomplete';
     const topicEnd = body + 2 + bytes.readUInt16BE(body);
     const idEnd = topicEnd + ((first & 0x06) === 0 ? 0 : 2);
-    if (idEnd > body + remaining) throw fault('expected a topic within its packet');
+    if (idEnd > body + remaining) throw packetFault('expected a topic within its packet');
     if (bytes.length < idEnd) return 'incomplete';
     const topic = bytes.toString('utf8', body + 2, topicEnd);
     const limit = isOwnTopic(topic) ? limits.own_publish_bytes_max : limits.other_publish_bytes_max;

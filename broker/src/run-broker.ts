@@ -16,7 +16,7 @@ import type { ServiceModule } from '@monitor-mesh/shared/service.ts';
 import { BROKER_VARIABLES } from './config.ts';
 import { createBrokerModule } from './service.ts';
 
-const IMAGE_FILE = 'broker.json';
+const STORE_FILE = 'broker.lmdb';
 const KEY_BYTES = 32;
 
 export const BROKER_ALONE_VARIABLES = {
@@ -47,7 +47,7 @@ export async function startBroker(values: Readonly<Record<string, unknown>>, log
   const door = createDoor(config, config.ACCESS_FILE || join(folder, ACCESS_FILE), randomBytes(KEY_BYTES));
   const broker = createBrokerModule({
     consumers: config.MESH_SERVICES,
-    image_path: join(folder, IMAGE_FILE),
+    store_path: join(folder, STORE_FILE),
     // Behind a container's published port a stranger may wear a loopback or gateway address.
     local_is_trusted: false,
   });

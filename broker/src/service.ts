@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream';
 import type { Identity } from '@monitor-mesh/shared/access.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
-import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import { portFault } from '@monitor-mesh/shared/host.ts';
 import {
   READY,
@@ -16,18 +15,15 @@ import { isoOf } from '@monitor-mesh/shared/time.ts';
 import { createBroker, type MeshBroker } from './broker.ts';
 import { createAuthenticate } from './caller-identity.ts';
 import { BROKER_VARIABLES } from './config.ts';
-import { readImage, writeImage } from './image-file.ts';
+import { LmdbStore } from './store/lmdb-store.ts';
 
 export interface BrokerServiceOptions {
   /** Services whose messages wait for them from the first start on. */
   readonly consumers: readonly ServiceName[];
-  /** Where retained and waiting messages rest while the process does not run. */
-  readonly image_path: string;
+  /** File of the store; nothing is written where `DURABILITY` is memory. */
+  readonly store_path: string;
   readonly local_is_trusted: boolean;
 }
-
-/** How often the image is renewed: what a crash may cost while the persistence is in memory. */
-const IMAGE_EVERY_MS = 60_000;
 
 /** The broker's module; the services of the same process come in through `attach`. */
 export interface BrokerModule extends ServiceModule<typeof BROKER_VARIABLES> {
@@ -67,7 +63,6 @@ class BrokerService implements Service {
   readonly #options: BrokerServiceOptions;
   #broker: MeshBroker | undefined;
   #listening = false;
-  #saver: NodeJS.Timeout | undefined;
   ports = { mqtt: 0, ws: 0 };
   waited = 0;
 
@@ -79,8 +74,7 @@ class BrokerService implements Service {
 
   async start(): Promise<void> {
     const { log, metrics, version, now, door } = this.#context;
-    const { consumers, image_path, local_is_trusted } = this.#options;
-    const restore = await readImage(image_path);
+    const { consumers, store_path, local_is_trusted } = this.#options;
     const broker = await createBroker({
       log,
       metrics,
@@ -92,28 +86,28 @@ class BrokerService implements Service {
         open_networks: this.#config.MQTT_OPEN_NETWORKS,
         local_is_trusted,
       }),
-      ...(restore === undefined ? {} : { restore }),
+      limits: { connections_max: this.#config.MQTT_CONNECTIONS_MAX },
+      ...(this.#config.DURABILITY === 'fsync' ? { store: await LmdbStore.open(store_path) } : {}),
     });
     this.#broker = broker;
     await this.#listen(broker);
     this.#listening = true;
     await this.#publishState('ready');
-    this.#saver = setInterval(() => void this.#save(), IMAGE_EVERY_MS).unref();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#saver);
     const broker = this.#broker;
     if (!broker) return;
     if (this.#listening) await this.#publishState('offline');
     this.#listening = false;
     await broker.close();
-    this.waited = await broker.waiting();
-    await this.#save();
+    this.waited = broker.waiting;
   }
 
   readiness(): Readiness {
-    return this.#listening ? READY : { ready: false, reason: 'not listening' };
+    if (!this.#listening) return { ready: false, reason: 'not listening' };
+    const obstacle = this.#broker?.obstacle;
+    return obstacle === undefined ? READY : { ready: false, reason: obstacle };
   }
 
   attach(identity: Identity): Duplex {
@@ -137,14 +131,5 @@ class BrokerService implements Service {
     await this.#broker?.publishOwn('mesh/broker/status', JSON.stringify({ state, since: isoOf(now()), version }), {
       retain: true,
     });
-  }
-
-  async #save(): Promise<void> {
-    if (!this.#broker) return;
-    try {
-      await writeImage(this.#options.image_path, await this.#broker.dump());
-    } catch (error) {
-      this.#context.log.error({ reason: reasonOf(error) }, 'what waits in the broker could not be saved');
-    }
   }
 }

@@ -14,6 +14,8 @@ export interface Session {
   readonly role: Party;
   /** One of the contract's: it exists before its first visit and never ends. */
   readonly durable: boolean;
+  /** Life after its connection, in seconds; for ever when absent. */
+  readonly expiry_s?: number;
   /** Epoch milliseconds; undefined when it never ends. While it is connected: when it would end if the connection did now. */
   readonly ends_at_ms?: number | undefined;
 }
@@ -46,13 +48,13 @@ export class SessionLedger {
   readonly #entries = new Map<string, Entry>();
 
   /** Enters a session that exists in the persistence. */
-  enter({ client_id, user, role, durable, ends_at_ms }: Session): void {
+  enter({ client_id, user, role, durable, expiry_s, ends_at_ms }: Session): void {
     this.#entries.set(client_id, {
       user,
       role,
       durable,
       persistent: true,
-      expiry_s: SESSION_NEVER_EXPIRES,
+      expiry_s: expiry_s ?? SESSION_NEVER_EXPIRES,
       ends_at_ms,
       holders: new Set(),
     });
@@ -108,6 +110,11 @@ export class SessionLedger {
   forget(clientId: string): void {
     const entry = this.#entries.get(clientId);
     if (entry && !entry.durable && entry.holders.size === 0) this.#entries.delete(clientId);
+  }
+
+  /** What is known of a client id. */
+  find(clientId: string): Readonly<Pick<Entry, 'user' | 'role' | 'durable' | 'expiry_s' | 'ends_at_ms'>> | undefined {
+    return this.#entries.get(clientId);
   }
 
   /** Who reads what waits for a client id. */

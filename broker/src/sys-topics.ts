@@ -1,10 +1,22 @@
 // Owns the $SYS topics: the broker's own figures under the names that mosquitto's users know.
+import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
 import type { Engine } from './engine.ts';
 
-/** Counted since the broker started. */
-export interface Traffic {
-  received: number;
-  sent: number;
+/** Messages counted since the broker started, for `$SYS` and for the metrics, which are brought up to date when asked. */
+export class Traffic {
+  received = 0;
+  sent = 0;
+  /** Messages that a client lost: QoS 0 that it did not take, or the oldest of a queue that was full. */
+  dropped = 0;
+
+  constructor(metrics: Metrics) {
+    const figures = [
+      ['mqtt_messages_received_total', 'Publishes that clients sent', () => this.received],
+      ['mqtt_messages_sent_total', 'Publishes that were sent to clients', () => this.sent],
+      ['mqtt_messages_dropped_total', 'Messages that a client did not take in time', () => this.dropped],
+    ] as const;
+    for (const [name, help, read] of figures) metrics.reading(name, help, read);
+  }
 }
 
 export interface SysSources {

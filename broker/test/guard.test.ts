@@ -6,10 +6,17 @@ import { duplexPair } from 'node:stream';
 import test from 'node:test';
 import { generate } from 'mqtt-packet';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
-import { PacketGuard } from '../src/packet-guard.ts';
+import { PacketGuard, type PacketReader } from '../src/packet-guard.ts';
 import { Inbox, ignore, PASSWORD, startRig, within } from './rig.ts';
 
 const MIB = 1024 * 1024;
+/** Leaves every packet to the engine. */
+const READER: PacketReader = {
+  onPacket: () => 'engine',
+  onChunk: ignore,
+  onFault: (guard, error) => guard.destroy(error),
+  onEnd: (_guard, done) => done(),
+};
 const connectPacket = (clientId: string): Buffer =>
   generate({
     cmd: 'connect',
@@ -54,7 +61,7 @@ test('an MQTT 5 client is told why a megabyte is refused; elsewhere it may send 
 });
 
 test('a subscriber that never reads stalls nobody, and is cut', async (t) => {
-  const { broker, client, socket } = await startRig(t, { limits: { unsent_bytes_max: 2 * MIB } });
+  const { client, socket, metrics } = await startRig(t, { limits: { drain_timeout_ms: 300 } });
   const frozen = await socket();
   frozen.pause();
   frozen.write(connectPacket('frozen'));
@@ -70,9 +77,34 @@ test('a subscriber that never reads stalls nobody, and is cut', async (t) => {
     await inbox.count(index + 1);
     assert.ok(performance.now() - started < 2_000);
   }
-  frozen.resume();
-  await within(once(frozen, 'close'), 'the cut');
-  await broker.close();
+  const connected = async (): Promise<boolean> => (await metrics.registry.metrics()).includes('mqtt_clients 2');
+  await within(
+    (async () => {
+      while (!(await connected())) await new Promise(setImmediate);
+    })(),
+    'the cut',
+  );
+});
+
+test('a subscriber that reads late gets everything at QoS 1 in order, and holds up nobody meanwhile', async (t) => {
+  const { client } = await startRig(t);
+  const slow = await client('alice');
+  const inbox = new Inbox(slow);
+  await slow.subscribeAsync('house/bell', { qos: 1 });
+  slow.stream.pause();
+  const ringer = await client('carol');
+  const payload = Buffer.alloc(4_096, 120);
+  for (let index = 0; index < 500; index++) {
+    payload.writeUInt32BE(index);
+    await within(ringer.publishAsync('house/bell', Buffer.from(payload), { qos: 1 }), 'acknowledgement', 2_000);
+  }
+  slow.stream.resume();
+  await inbox.count(500);
+  const numbers = inbox.seen.map(({ packet }) => Buffer.from(packet.payload).readUInt32BE());
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: 500 }, (_, index) => index),
+  );
 });
 
 test('a stranger that sends nothing but a large packet is cut before it is buffered', async (t) => {
@@ -103,46 +135,55 @@ test('a client that ends its side behind its last publish is still heard and ans
   await inbox.count(COUNT);
 });
 
-test('what the broker writes waits while the peer takes nothing, and the guard says how much', async () => {
+test('what is sent waits while the peer takes nothing, the guard says how much, and one turn is one write', async () => {
   const [inner, outer] = duplexPair();
-  const guard = new PacketGuard(inner, DEFAULT_LIMITS);
-  const flushed = new Promise((resolve) => guard.write(Buffer.alloc(300_000), resolve));
+  const guard = new PacketGuard(inner, DEFAULT_LIMITS, READER);
+  let drained = 0;
+  guard.onDrained(() => drained++);
+  for (let index = 0; index < 100; index++) guard.send(Buffer.alloc(3_000));
   guard.write(Buffer.alloc(50_000));
-  assert.ok(guard.unsent_bytes >= 350_000);
-  assert.equal(guard.writableNeedDrain, true);
+  assert.equal(guard.unsent_bytes, 350_000);
+  await new Promise(setImmediate);
+  guard.send(Buffer.alloc(1_000));
+  assert.ok(guard.unsent_bytes > 200_000, 'the pipe holds what nobody reads');
   let received = 0;
-  outer.on('data', (chunk: Buffer) => (received += chunk.length));
-  await within(flushed, 'drain');
+  let chunks = 0;
+  outer.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    chunks += 1;
+  });
   await within(
     (async () => {
-      while (received < 350_000) await once(outer, 'data');
+      while (received < 351_000) await once(outer, 'data');
     })(),
     'all bytes',
   );
   assert.equal(guard.unsent_bytes, 0);
+  assert.ok(drained > 0);
+  assert.ok(chunks <= 102);
   guard.destroy();
   outer.destroy();
 });
 
-test('the peer is paused while the broker does not read', async () => {
+test('what comes behind a CONNECT waits for its answer, and the peer is paused meanwhile', async () => {
   const [inner, outer] = duplexPair();
-  const guard = new PacketGuard(inner, DEFAULT_LIMITS);
-  outer.write(connectPacket('fast'));
+  const guard = new PacketGuard(inner, DEFAULT_LIMITS, READER);
   const ping = generate({ cmd: 'pingreq' });
-  const pings = Buffer.concat(Array.from({ length: 50_000 }, () => ping));
-  outer.write(pings);
+  const hello = connectPacket('fast');
+  outer.write(Buffer.concat([hello, ping, ping]));
   await within(once(guard, 'readable'), 'bytes');
-  await new Promise(setImmediate);
-  outer.write(pings);
-  await new Promise(setImmediate);
+  assert.equal(guard.read()?.length, hello.length);
   assert.equal(inner.isPaused(), true);
+  guard.release();
+  assert.equal(guard.read()?.length, 2 * ping.length);
+  assert.equal(inner.isPaused(), false);
   guard.destroy();
   outer.destroy();
 });
 
 test('last words are sent before a close', async (t) => {
   const server = createServer((socket) => {
-    const guard = new PacketGuard(socket, DEFAULT_LIMITS);
+    const guard = new PacketGuard(socket, DEFAULT_LIMITS, READER);
     guard.write(Buffer.alloc(4 * MIB));
     setImmediate(() => guard.destroy());
   }).listen(0, '127.0.0.1');
@@ -159,7 +200,7 @@ test('last words are sent before a close', async (t) => {
 
 test('a fault closes at once', async () => {
   const [other, far] = duplexPair();
-  const faulty = new PacketGuard(other, DEFAULT_LIMITS);
+  const faulty = new PacketGuard(other, DEFAULT_LIMITS, READER);
   faulty.on('error', ignore);
   far.write(Buffer.from([0x30, 0]));
   await within(once(other, 'close'), 'close');

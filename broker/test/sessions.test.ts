@@ -65,7 +65,7 @@ test("a stranger gains nothing with a service's client id, and erases nothing", 
   const person = await client('alice');
   await person.publishAsync('monitor/maj', MAJ, { qos: 1 });
   await person.endAsync();
-  const waiting = await broker.waiting();
+  const waiting = broker.waiting;
   for (const clean of [true, false]) {
     await assert.rejects(client('alice', { clientId: 'mesh-alarm', clean }), { code: 2 });
     await assert.rejects(client('db-writer', { clientId: 'mesh-alarm', clean }), { code: 2 });
@@ -73,7 +73,7 @@ test("a stranger gains nothing with a service's client id, and erases nothing", 
     await assert.rejects(client('alice', { clientId: 'mesh-of-mine', clean }), { code: 2 });
     await assert.rejects(client('alarm', { clientId: 'mesh-alarming', clean }), { code: 2 });
   }
-  assert.equal(await broker.waiting(), waiting);
+  assert.equal(broker.waiting, waiting);
   const { inbox } = await visit('alarm', durable('mesh-alarm'));
   await inbox.count(1);
 });
@@ -101,7 +101,7 @@ test('a durable session outlives what its client says of its end, and an unsubsc
   const person = await client('alice');
   await person.publishAsync('monitor/maj', MAJ, { qos: 1 });
   await person.endAsync();
-  assert.equal(await broker.waiting(), 1);
+  assert.equal(broker.waiting, 1);
   const { inbox } = await visit('alarm', durable('mesh-alarm'));
   await inbox.count(1);
 });
@@ -136,10 +136,10 @@ test("another user's persistent session is neither read nor erased; its owner en
   await ringer.publishAsync('bell', 'x', { qos: 1 });
   await ringer.endAsync();
   for (const clean of [true, false]) await assert.rejects(client('bob', { clientId: 'tablet', clean }), { code: 2 });
-  assert.equal(await broker.waiting(), 1);
+  assert.equal(broker.waiting, 1);
   const again = await client('alice', { clientId: 'tablet', clean: true });
   await again.endAsync();
-  assert.equal(await broker.waiting(), 0);
+  assert.equal(broker.waiting, 0);
   await client('bob', { clientId: 'tablet', clean: false });
 });
 
@@ -159,6 +159,6 @@ test('an MQTT 5 session that is resumed for the last time still gets its queue, 
   await last.client.endAsync();
   await ringer.publishAsync('bell', 'x', { qos: 1 });
   await ringer.endAsync();
-  assert.equal(await broker.waiting(), 0);
+  assert.equal(broker.waiting, 0);
   await client('bob', { clientId: 'tablet', clean: false });
 });

@@ -7,6 +7,8 @@ export interface Metrics {
   readonly registry: Registry;
   counter<Label extends string = never>(name: string, help: string, labels?: readonly Label[]): Counter<Label>;
   gauge<Label extends string = never>(name: string, help: string, labels?: readonly Label[]): Gauge<Label>;
+  /** A counter whose value is read when somebody asks: for what is counted too often to be told each time. */
+  reading(name: string, help: string, read: () => number): void;
   histogram<Label extends string = never>(
     name: string,
     help: string,
@@ -27,6 +29,16 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       once(name, () => new Counter({ name, help, labelNames: [...labels], registers: [registry] })),
     gauge: (name, help, labels = []) =>
       once(name, () => new Gauge({ name, help, labelNames: [...labels], registers: [registry] })),
+    reading: (name, help, read) =>
+      void new Counter({
+        name,
+        help,
+        registers: [registry],
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      }),
     histogram: (name, help, buckets, labels = []) =>
       once(
         name,

@@ -30,7 +30,7 @@ export const EMBEDDED_SERVICES: readonly ServiceModule[] = [dbWriter, sseGateway
 /** Services whose messages wait in the broker: those that run here, and the modem's, whose SMS wait a day for it. */
 const CONSUMERS: readonly ServiceName[] = ['sse-gateway', 'db-writer', 'sms-gateway'];
 
-const IMAGE_FILE = 'broker.json';
+const STORE_FILE = 'broker.lmdb';
 
 export interface EmbeddedMesh extends Running {
   readonly ports: { readonly http: number; readonly mqtt: number; readonly ws: number };
@@ -53,7 +53,7 @@ export async function startEmbedded(
   const door = createDoor(config, join(folder, ACCESS_FILE), readSessionKey(ensureSessionKey(folder)), extra.now);
   const broker = createBrokerModule({
     consumers: CONSUMERS,
-    image_path: join(folder, IMAGE_FILE),
+    store_path: join(folder, STORE_FILE),
     local_is_trusted: true,
   });
   const host = new Host({

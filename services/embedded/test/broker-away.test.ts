@@ -73,7 +73,7 @@ async function startHost(
 const brokerModule = (house: House): ServiceModule =>
   createBrokerModule({
     consumers: ['sse-gateway', 'db-writer'],
-    image_path: join(house.folder, 'broker.json'),
+    store_path: join(house.folder, 'broker.lmdb'),
     local_is_trusted: false,
   }) as unknown as ServiceModule;
 

@@ -77,12 +77,12 @@ test('a database that comes back while the mesh runs receives what waited, witho
   await until('the event', async () => (await eventsOf(mesh)).length === 1);
 });
 
-test('a folder has one mesh at a time, and a damaged image is never silently emptied', async (t) => {
+test('a folder has one mesh at a time, and a damaged store is never silently emptied', async (t) => {
   const folder = temporaryFolder(t);
   const first = await startMesh(t, {}, folder);
   await first.stop();
   const { writeFileSync } = await import('node:fs');
-  renameSync(join(folder, 'broker.json'), join(folder, 'broker.old'));
-  writeFileSync(join(folder, 'broker.json'), '{"format":');
-  await assert.rejects(startMesh(t, {}, folder), /expected JSON in .*broker\.json/);
+  renameSync(join(folder, 'broker.lmdb'), join(folder, 'broker.old'));
+  writeFileSync(join(folder, 'broker.lmdb'), Buffer.alloc(64 * 1024, 'not a database '));
+  await assert.rejects(startMesh(t, {}, folder), /cannot use the store of the broker .*broker\.lmdb/);
 });

@@ -1,0 +1,111 @@
+// Owns the bytes of a stored message: a small head, then topic, properties and payload as they are.
+import { MeshError } from '@monitor-mesh/shared/errors.ts';
+import { Message } from '../messages/message.ts';
+import type { QueueEntry } from './broker-store.ts';
+
+/** Layout: format, flags, expiry (double), lengths of topic and properties, number of subscription ids; little endian. */
+const FORMAT = 1;
+const HEAD_BYTES = 1 + 1 + 8 + 2 + 4 + 2 + 1;
+const QOS = 0x03;
+const RETAIN = 0x04;
+const RELEASED = 0x08;
+const SUBSCRIPTION_IDS_MAX = 255;
+
+interface Rank {
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly released: boolean;
+  readonly subscription_ids: readonly number[];
+}
+
+function encode(message: Message, { qos, retain, released, subscription_ids }: Rank): Buffer {
+  const ids = subscription_ids.length;
+  const topic = Buffer.byteLength(message.topic);
+  const publisher = Buffer.byteLength(message.publisher);
+  const { properties, payload } = message;
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + ids * 4 + topic + publisher + properties.length + payload.length);
+  bytes[0] = FORMAT;
+  bytes[1] = qos | (retain ? RETAIN : 0) | (released ? RELEASED : 0);
+  bytes.writeDoubleLE(message.expires_at_ms, 2);
+  bytes.writeUInt16LE(topic, 10);
+  bytes.writeUInt32LE(properties.length, 12);
+  bytes.writeUInt16LE(publisher, 16);
+  bytes[18] = ids;
+  let at = HEAD_BYTES;
+  for (const id of subscription_ids) at = bytes.writeUInt32LE(id, at);
+  at += bytes.write(message.topic, at);
+  at += bytes.write(message.publisher, at);
+  at += properties.copy(bytes, at);
+  payload.copy(bytes, at);
+  return bytes;
+}
+
+const damaged = (): MeshError =>
+  new MeshError('broker_store_damaged', 'a message in the store of the broker is damaged: restore it from a backup');
+
+function decode(bytes: Buffer): { readonly message: Message; readonly rank: Rank } {
+  if (bytes.length < HEAD_BYTES || bytes[0] !== FORMAT) throw damaged();
+  const flags = bytes[1] ?? 0;
+  const qos = flags & QOS;
+  const ids = bytes[18] ?? 0;
+  const topicFrom = HEAD_BYTES + ids * 4;
+  const publisherFrom = topicFrom + bytes.readUInt16LE(10);
+  const propertiesFrom = publisherFrom + bytes.readUInt16LE(16);
+  const payloadFrom = propertiesFrom + bytes.readUInt32LE(12);
+  if (payloadFrom > bytes.length || qos === 3) throw damaged();
+  const rank: Rank = {
+    qos: qos === 2 ? 2 : qos === 1 ? 1 : 0,
+    retain: (flags & RETAIN) !== 0,
+    released: (flags & RELEASED) !== 0,
+    subscription_ids: Array.from({ length: ids }, (_, index) => bytes.readUInt32LE(HEAD_BYTES + index * 4)),
+  };
+  const message = new Message({
+    topic: bytes.toString('utf8', topicFrom, publisherFrom),
+    publisher: bytes.toString('utf8', publisherFrom, propertiesFrom),
+    // Copies: the bytes belong to the database's page.
+    properties: Buffer.from(bytes.subarray(propertiesFrom, payloadFrom)),
+    payload: Buffer.from(bytes.subarray(payloadFrom)),
+    qos: rank.qos,
+    retain: rank.retain,
+    expires_at_ms: bytes.readDoubleLE(2),
+  });
+  return { message, rank };
+}
+
+export function encodeEntry({ message, qos, retain, released, subscription_ids }: QueueEntry): Buffer {
+  const kept =
+    subscription_ids.length <= SUBSCRIPTION_IDS_MAX
+      ? subscription_ids
+      : subscription_ids.slice(0, SUBSCRIPTION_IDS_MAX);
+  return encode(message, { qos, retain, released, subscription_ids: kept });
+}
+
+/** @throws MeshError `broker_store_damaged` */
+export function decodeEntry(seq: number, bytes: Buffer): QueueEntry {
+  const { message, rank } = decode(bytes);
+  if (rank.qos === 0) throw damaged();
+  return {
+    seq,
+    message,
+    qos: rank.qos,
+    retain: rank.retain,
+    subscription_ids: rank.subscription_ids,
+    released: rank.released,
+    sent: false,
+  };
+}
+
+export const encodeMessage = (message: Message): Buffer =>
+  encode(message, { qos: message.qos, retain: message.retain, released: false, subscription_ids: [] });
+
+/** First byte of every key of the store. */
+export const TABLE = { meta: 0, session: 1, queue: 2, sent: 3, incoming: 4, retained: 5, will: 6 } as const;
+
+/** Reads a record of any table, for the sake of whether it can be read. @throws MeshError `broker_store_damaged` */
+export function decodeRecord(key: Buffer, value: Buffer): void {
+  if (key[0] === TABLE.queue || key[0] === TABLE.retained) decode(value);
+  else if (key[0] === TABLE.meta || key[0] === TABLE.session) JSON.parse(value.toString());
+}
+
+/** @throws MeshError `broker_store_damaged` */
+export const decodeMessage = (bytes: Buffer): Message => decode(bytes).message;
