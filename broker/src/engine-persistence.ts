@@ -11,6 +11,8 @@ interface ClientKey {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** What the engine asks of queues that it never fills. */
+const nothing = async (): Promise<void> => undefined;
 
 /** A retained message as the engine carries it to the plane's own delivery, which looks it up again by its topic. */
 const noteOf = (message: Message): EnginePacket => ({
@@ -80,19 +82,21 @@ export class EnginePersistence {
     return { subsCount: 0, clientsCount: 0 };
   }
 
-  async outgoingEnqueue(): Promise<void> {}
-  async outgoingEnqueueCombi(): Promise<void> {}
-  async outgoingUpdate(): Promise<void> {}
-  async outgoingClearMessageId(): Promise<void> {}
+  readonly outgoingEnqueue = nothing;
+  readonly outgoingEnqueueCombi = nothing;
+  readonly outgoingUpdate = nothing;
+  readonly outgoingClearMessageId = nothing;
+  readonly incomingStorePacket = nothing;
+  readonly incomingDelPacket = nothing;
+  readonly destroy = nothing;
+
   outgoingStream(): Readable {
     return Readable.from([]);
   }
 
-  async incomingStorePacket(): Promise<void> {}
   async incomingGetPacket(): Promise<never> {
     throw new Error('no such packet'); // the engine's word for it
   }
-  async incomingDelPacket(): Promise<void> {}
 
   async putWill({ id }: ClientKey, packet: EnginePacket): Promise<void> {
     // The engine finds out by these two whose will it is.
@@ -120,6 +124,4 @@ export class EnginePersistence {
   getClientList(): Readable {
     return Readable.from([]);
   }
-
-  async destroy(): Promise<void> {}
 }
