@@ -5,6 +5,7 @@ import type { Identity } from '@monitor-mesh/shared/access.ts';
 import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import { ConnectGate, type Origin } from './connect-gate.ts';
+import { ConnectRate } from './connect-rate.ts';
 import { createDurableSessions } from './durable-sessions.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { EngineBus } from './engine-bus.ts';
@@ -23,12 +24,15 @@ import type { BrokerStore, StoredWill } from './store/broker-store.ts';
 import { MemoryStore } from './store/memory-store.ts';
 import { sysTopics, Traffic } from './sys-topics.ts';
 import { type Listener, openTcpListener } from './tcp-listener.ts';
+import { openTlsListener, type TlsListenerOptions } from './tls-listener.ts';
 import { TopicRules } from './topic-rules.ts';
 import { openWebSocketListener, type WebSocketListenerOptions } from './websocket-listener.ts';
 
 export type { Authenticate, Caller } from './connect-gate.ts';
 export type { BrokerOptions, MeshBroker } from './mesh-broker.ts';
 
+/** Connections that may come at once beyond what may be open: everybody comes back, and some twice. */
+const CONNECTS_SPARE = 1_000;
 const DISK_LOOK_MS = 2_000;
 /** Longest delay of a will over a restart: what timers of this platform can count. */
 const WILL_DELAY_MS_MAX = 2 ** 31 - 1;
@@ -57,6 +61,7 @@ class Broker implements MeshBroker {
   readonly #refusals: Refusals;
   readonly #gate: ConnectGate;
   readonly #hooks: Hooks;
+  readonly #rate: ConnectRate;
   readonly #clients;
   #engine: Engine | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -94,6 +99,8 @@ class Broker implements MeshBroker {
       refused: metrics.counter('mqtt_connect_refused_total', 'Connections that were refused'),
       connections_max: this.#limits.connections_max,
     });
+    const { connects_per_second_max, connections_max } = this.#limits;
+    this.#rate = new ConnectRate(connects_per_second_max, connections_max + CONNECTS_SPARE, now);
     this.#hooks = new Hooks({
       log,
       now,
@@ -133,7 +140,8 @@ class Broker implements MeshBroker {
       mq: new EngineBus(id, (packet) =>
         this.#plane.publish(packet.topic, offeredOf(packet), packet.qos, packet.clientId),
       ),
-      drain_timeout_ms: this.#limits.drain_timeout_ms,
+      topic_levels_max: this.#limits.topic_levels_max,
+      receive_maximum: this.#limits.receive_maximum,
     });
     this.#engine = engine;
     const log = this.#log;
@@ -200,7 +208,8 @@ class Broker implements MeshBroker {
   }
 
   #open(connection: Duplex, origin: Origin): void {
-    if (this.#closed || this.#guards.size >= this.#limits.connections_max + STRANGERS_MAX) {
+    const paced = 'caller' in origin && !this.#rate.take(origin.caller.address);
+    if (this.#closed || paced || this.#guards.size >= this.#limits.connections_max + STRANGERS_MAX) {
       connection.on('error', () => connection.destroy());
       connection.destroy();
       return;
@@ -229,6 +238,10 @@ class Broker implements MeshBroker {
 
   async listenWebSocket(options: WebSocketListenerOptions): Promise<{ readonly port: number }> {
     return this.#listen(openWebSocketListener(options, (connection, caller) => this.#open(connection, { caller })));
+  }
+
+  async listenTls(options: TlsListenerOptions): Promise<{ readonly port: number }> {
+    return this.#listen(openTlsListener(options, (connection, caller) => this.#open(connection, { caller })));
   }
 
   async #listen(opening: Promise<Listener>): Promise<{ readonly port: number }> {

@@ -60,6 +60,12 @@ export class ConnectGate {
     this.#origins.set(connection, origin);
   }
 
+  /** Whether it comes from outside the process. */
+  isCaller({ conn }: EngineClient): boolean {
+    const origin = this.#origins.get(conn);
+    return origin !== undefined && 'caller' in origin;
+  }
+
   identityOf(client: EngineClient): Identity | undefined {
     return this.#identities.get(client);
   }

@@ -64,6 +64,10 @@ export interface EngineClient extends EventEmitter {
   readonly receiveMaximum: number | undefined;
   readonly maximumPacketSize: number | undefined;
   readonly _keepaliveTimer: NodeJS.Timeout | null;
+  /** Seconds; told in CONNACK instead of what the client asked for. */
+  _serverKeepAlive?: number;
+  /** Our own note on the client, from its CONNECT. */
+  topicAliasMaximum?: number;
   disconnect(options: { readonly reasonCode: number; readonly properties?: PacketProperties }): void;
   /** Tells the client in CONNACK that its session lives longer or shorter than it asked. */
   _sessionExpiryClamped: boolean;
@@ -75,8 +79,15 @@ export interface Refusal extends Error {
   readonly returnCode: 2 | 3 | 4 | 5;
 }
 
+/** What the broker looks at in a CONNECT. */
+export interface ConnectPacket {
+  readonly protocolVersion: number;
+  readonly keepalive: number;
+  readonly properties?: { readonly topicAliasMaximum?: number };
+}
+
 export interface EngineHooks {
-  preConnect(client: EngineClient, packet: unknown, done: (error: Error | null, accepted: boolean) => void): void;
+  preConnect(client: EngineClient, packet: ConnectPacket, done: (error: Error | null, accepted: boolean) => void): void;
   authenticate(
     client: EngineClient,
     username: string | undefined,
@@ -96,7 +107,8 @@ export interface EngineOptions extends EngineHooks {
   readonly id: string;
   readonly persistence: EnginePersistence;
   readonly mq: EngineBus;
-  readonly drain_timeout_ms: number;
+  readonly topic_levels_max: number;
+  readonly receive_maximum: number;
 }
 
 export interface Engine extends EventEmitter {
@@ -117,11 +129,13 @@ const CLIENT_ID_CHARACTERS_MAX = 65_535;
 const isEngine = (value: object): value is Engine => 'counter' in value && 'handle' in value && 'clients' in value;
 
 /** A running engine without a listener. */
-export async function startEngine({ drain_timeout_ms, ...options }: EngineOptions): Promise<Engine> {
+export async function startEngine({ topic_levels_max, receive_maximum, ...options }: EngineOptions): Promise<Engine> {
   const settings: unknown = {
     ...options,
     concurrency: 0,
-    drainTimeout: drain_timeout_ms,
+    drainTimeout: 0,
+    maxTopicLevels: topic_levels_max,
+    receiveMaximum: receive_maximum,
     maxClientsIdLength: CLIENT_ID_CHARACTERS_MAX,
     topicAliasMaximum: TOPIC_ALIAS_MAX,
   };

@@ -34,10 +34,15 @@ export class Hooks implements EngineHooks {
   }
 
   /** The only messages that the engine itself delivers are retained ones at a subscription. */
-  readonly preConnect: EngineHooks['preConnect'] = (client, _, done) => {
-    const { plane } = this.#parts;
-    const deliver = (packet: EnginePacket, delivered: () => void): void =>
-      plane.deliverRetained(client, packet.topic, subscriptionIdOf(packet), delivered);
+  readonly preConnect: EngineHooks['preConnect'] = (client, packet, done) => {
+    const { plane, gate, limits } = this.#parts;
+    client.topicAliasMaximum = packet.properties?.topicAliasMaximum ?? 0;
+    const { protocolVersion, keepalive } = packet;
+    // MQTT 5.0 §3.2.2.3.14; nobody within the process needs it
+    if (protocolVersion === 5 && gate.isCaller(client) && (keepalive === 0 || keepalive > limits.keepalive_s_max))
+      client._serverKeepAlive = limits.keepalive_s_max;
+    const deliver = (message: EnginePacket, delivered: () => void): void =>
+      plane.deliverRetained(client, message.topic, subscriptionIdOf(message), delivered);
     client.deliver0 = deliver;
     client.deliverQoS = deliver;
     done(null, true);

@@ -11,6 +11,10 @@ export interface Limits {
   readonly packet_bytes_max: number;
   readonly unsent_bytes_max: number;
   readonly connections_max: number;
+  readonly connects_per_second_max: number;
+  readonly keepalive_s_max: number;
+  readonly topic_levels_max: number;
+  readonly receive_maximum: number;
   readonly inflight_max: number;
   readonly queue_messages_max: number;
   readonly queue_bytes_max: number;
@@ -41,6 +45,14 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   unsent_bytes_max: 24 * MIB,
   /** A house has dozens; a loop in somebody's script must not take every file descriptor. */
   connections_max: 1_000,
+  /** One address; after a restart a whole house comes back at once, so as many as `connections_max` may come in a burst. */
+  connects_per_second_max: 100,
+  /** A client of MQTT 5 is told to speak once a minute, so that its last will is not late; an older one can't be told. */
+  keepalive_s_max: 60,
+  /** What the engine's matcher takes; no house nests deeper. */
+  topic_levels_max: 100,
+  /** QoS 1 and 2 that a client may leave open towards the broker: some batches of a busy disk. */
+  receive_maximum: 4_096,
   /** As many as fit between two looks at a busy consumer's socket; a client of MQTT 5 may ask for fewer. */
   inflight_max: 1_000,
   /** A tablet that was away for a week must not find ten thousand doorbells; the oldest goes, counted. */

@@ -7,6 +7,7 @@ import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
 import type { Authenticate } from './connect-gate.ts';
 import type { Limits } from './limits.ts';
 import type { BrokerStore } from './store/broker-store.ts';
+import type { TlsListenerOptions } from './tls-listener.ts';
 import type { WebSocketListenerOptions } from './websocket-listener.ts';
 
 export interface BrokerOptions {
@@ -34,6 +35,8 @@ export interface MeshBroker extends AsyncDisposable {
   listenTcp(options: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }>;
   /** Never anonymous. @throws the system's error (EADDRINUSE…) */
   listenWebSocket(options: WebSocketListenerOptions): Promise<{ readonly port: number }>;
+  /** @throws MeshError `tls_unusable`, or the system's error (EADDRINUSE…) */
+  listenTls(options: TlsListenerOptions): Promise<{ readonly port: number }>;
   /** The broker's own messages; QoS as in the contract. Resolves when the message is safe and on its way. */
   publishOwn(topic: string, payload: string | Buffer, options?: OwnPublish): Promise<void>;
   /** Messages queued for absent or slow persistent sessions. */

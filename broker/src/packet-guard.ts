@@ -11,6 +11,7 @@ const LAST_BYTES_MS = 1_000;
 const MERGED_BYTES_MAX = 256 * 1024;
 
 const CONNECT = 1;
+const CONNACK = 0x20;
 const SUBSCRIBE = 8;
 const UNSUBSCRIBE = 10;
 const NOTHING = Buffer.alloc(0);
@@ -71,6 +72,9 @@ export class PacketGuard extends Duplex {
   #blocked = false;
   #stalled: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
+  #paused = false;
+  /** The session was there before: CONNACK says so, also when nothing is subscribed to [MQTT-3.2.2-2]. */
+  resumes = false;
 
   constructor(peer: Duplex, limits: Limits, reader: PacketReader) {
     super({ allowHalfOpen: true });
@@ -147,7 +151,7 @@ export class PacketGuard extends Duplex {
     this.#behind = NOTHING;
     this.#guarded(() => this.#read(behind));
     if (this.#awaited > 0) return;
-    this.#peer.resume();
+    if (!this.#paused) this.#peer.resume();
     if (this.#peerEnded) this.#end();
   }
 
@@ -160,17 +164,38 @@ export class PacketGuard extends Duplex {
   }
 
   override _read(): void {
-    if (this.#awaited === 0) this.#peer.resume();
+    if (this.#awaited === 0 && !this.#paused) this.#peer.resume();
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
-    this.send(chunk);
+    this.#sendOfEngine(chunk);
     done();
   }
 
   override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
-    for (const { chunk } of chunks) this.send(chunk);
+    this.#sendOfEngine(Buffer.concat(chunks.map(({ chunk }) => chunk)));
     done();
+  }
+
+  #sendOfEngine(bytes: Buffer): void {
+    if (this.resumes && bytes[0] === CONNACK) {
+      const { body } = readHead(bytes, 0) ?? { body: 0 };
+      if (body > 0 && bytes[body + 1] === 0) bytes[body] = 1;
+      this.resumes = false;
+    }
+    this.send(bytes);
+  }
+
+  /** Reads no more until `proceed`: what was read has no answer yet. */
+  pauseReading(): void {
+    this.#paused = true;
+    this.#peer.pause();
+  }
+
+  proceed(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#awaited === 0) this.#peer.resume();
   }
 
   override _final(done: () => void): void {

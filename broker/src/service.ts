@@ -15,6 +15,7 @@ import { isoOf } from '@monitor-mesh/shared/time.ts';
 import { createBroker, type MeshBroker } from './broker.ts';
 import { createAuthenticate } from './caller-identity.ts';
 import { BROKER_VARIABLES } from './config.ts';
+import type { Limits } from './limits.ts';
 import { LmdbStore } from './store/lmdb-store.ts';
 
 export interface BrokerServiceOptions {
@@ -29,7 +30,7 @@ export interface BrokerServiceOptions {
 export interface BrokerModule extends ServiceModule<typeof BROKER_VARIABLES> {
   attach(identity: Identity): Duplex;
   /** Ports in use, once started. */
-  readonly ports: { readonly mqtt: number; readonly ws: number };
+  readonly ports: { readonly mqtt: number; readonly ws: number; readonly tls: number };
   /** Messages that waited for absent services when the broker stopped. */
   readonly waited: number;
 }
@@ -57,13 +58,24 @@ export function createBrokerModule(options: BrokerServiceOptions): BrokerModule 
   };
 }
 
+const limitsOf = (config: ConfigOf<typeof BROKER_VARIABLES>): Partial<Limits> => ({
+  connections_max: config.MQTT_CONNECTIONS_MAX,
+  connects_per_second_max: config.MQTT_CONNECTS_PER_SECOND_MAX,
+  keepalive_s_max: config.MQTT_KEEPALIVE_S_MAX,
+  topic_levels_max: config.MQTT_TOPIC_LEVELS_MAX,
+  subscriptions_max: config.MQTT_SUBSCRIPTIONS_MAX,
+  inflight_max: config.MQTT_INFLIGHT_MAX,
+  unsent_bytes_max: config.MQTT_UNSENT_BYTES_MAX,
+  queue_messages_max: config.MQTT_QUEUE_MESSAGES_MAX,
+});
+
 class BrokerService implements Service {
   readonly #context: ServiceContext;
   readonly #config: ConfigOf<typeof BROKER_VARIABLES>;
   readonly #options: BrokerServiceOptions;
   #broker: MeshBroker | undefined;
   #listening = false;
-  ports = { mqtt: 0, ws: 0 };
+  ports = { mqtt: 0, ws: 0, tls: 0 };
   waited = 0;
 
   constructor(context: ServiceContext, config: ConfigOf<typeof BROKER_VARIABLES>, options: BrokerServiceOptions) {
@@ -86,7 +98,7 @@ class BrokerService implements Service {
         open_networks: this.#config.MQTT_OPEN_NETWORKS,
         local_is_trusted,
       }),
-      limits: { connections_max: this.#config.MQTT_CONNECTIONS_MAX },
+      limits: limitsOf(this.#config),
       ...(this.#config.DURABILITY === 'fsync' ? { store: await LmdbStore.open(store_path) } : {}),
     });
     this.#broker = broker;
@@ -123,7 +135,19 @@ class BrokerService implements Service {
     const ws = await broker.listenWebSocket({ host, port: MQTT_WS_PORT, allowedOrigins }).catch((error: unknown) => {
       throw portFault(error, { host, port: MQTT_WS_PORT, variable: 'MQTT_WS_PORT' });
     });
-    this.ports = { mqtt: mqtt.port, ws: ws.port };
+    this.ports = { mqtt: mqtt.port, ws: ws.port, tls: await this.#listenTls(broker) };
+  }
+
+  /** The TLS port; 0 when it is not offered. */
+  async #listenTls(broker: MeshBroker): Promise<number> {
+    const { MQTT_HOST: host, MQTT_TLS_PORT: port, MQTT_TLS_CERT: cert, MQTT_TLS_KEY: key } = this.#config;
+    if (cert === '' && key === '') return 0;
+    const client_ca = this.#config.MQTT_TLS_CLIENT_CA;
+    const options = { host, port, cert, key, ...(client_ca === '' ? {} : { client_ca }) };
+    const tls = await broker.listenTls(options).catch((error: unknown) => {
+      throw portFault(error, { host, port, variable: 'MQTT_TLS_PORT' });
+    });
+    return tls.port;
   }
 
   async #publishState(state: 'ready' | 'offline'): Promise<void> {

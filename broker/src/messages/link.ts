@@ -28,9 +28,13 @@ export class Link {
   readonly #guard: PacketGuard;
   readonly #packetBytesMax: number;
   readonly #unsentBytesMax: number;
+  readonly #unansweredMax: number;
   readonly #now: () => number;
   readonly #traffic: Traffic;
   readonly #aliases = new Map<number, string>();
+  /** Aliases that the client was told, first come first served. */
+  readonly #told = new Map<string, number>();
+  readonly #aliasesMax: number;
   #slots: Slot[] = [];
   #waitingFor: Promise<void> | undefined;
   #idle: (() => void) | undefined;
@@ -40,17 +44,29 @@ export class Link {
     client: EngineClient,
     session: Session,
     guard: PacketGuard,
-    limits: { readonly unsent_bytes_max: number; readonly traffic: Traffic; now(): number },
+    limits: {
+      readonly unsent_bytes_max: number;
+      readonly receive_maximum: number;
+      readonly traffic: Traffic;
+      now(): number;
+    },
   ) {
     this.client = client;
     this.session = session;
     this.#guard = guard;
     this.version = client.version ?? 4;
     this.receive_maximum = client.receiveMaximum ?? 65_535;
+    this.#aliasesMax = Math.min(client.topicAliasMaximum ?? 0, TOPIC_ALIAS_MAX);
     this.#packetBytesMax = client.maximumPacketSize ?? Number.POSITIVE_INFINITY;
     this.#unsentBytesMax = limits.unsent_bytes_max;
+    this.#unansweredMax = limits.receive_maximum;
     this.#now = limits.now;
     this.#traffic = limits.traffic;
+  }
+
+  /** Publishes that have no answer yet. */
+  get unanswered(): number {
+    return this.#slots.length;
   }
 
   /** Whether the connection takes more, or has its hands full. */
@@ -66,9 +82,16 @@ export class Link {
   }
 
   /** Sends a message; `false` when it is larger than the client takes. */
-  sendMessage(message: Message, form: Omit<Form, 'version'>): boolean {
-    const bytes = message.encode({ ...form, version: this.version }, this.#now());
+  sendMessage(message: Message, form: Omit<Form, 'version' | 'alias' | 'alias_known'>): boolean {
+    const { qos, retain, dup, packet_id, subscription_ids } = form;
+    const known = this.#told.get(message.topic);
+    const alias = known ?? (this.#told.size < this.#aliasesMax ? this.#told.size + 1 : 0);
+    const bytes = message.encode(
+      { version: this.version, qos, retain, dup, packet_id, subscription_ids, alias, alias_known: known !== undefined },
+      this.#now(),
+    );
     if (bytes.length > this.#packetBytesMax) return false; // [MQTT-3.1.2-24]
+    if (alias !== 0 && known === undefined) this.#told.set(message.topic, alias);
     this.#guard.send(bytes);
     this.#traffic.sent++;
     return true;
@@ -83,6 +106,8 @@ export class Link {
     const bytes = ackBytes(type, packetId, this.version, reason, text);
     if (commit === undefined && this.#slots.length === 0) return this.#guard.send(bytes);
     this.#slots.push({ bytes, commit });
+    // The disk is slower than the client: it is read again when some of it has its answer.
+    if (this.#slots.length >= this.#unansweredMax) this.#guard.pauseReading();
     if (commit === undefined || commit === this.#waitingFor) return;
     this.#waitingFor = commit;
     // What can not be made safe has no answer: the connection ends with the broker.
@@ -97,6 +122,7 @@ export class Link {
       answered += 1;
     }
     this.#slots = answered === this.#slots.length ? [] : this.#slots.slice(answered);
+    if (this.#slots.length < this.#unansweredMax) this.#guard.proceed();
     if (this.#slots.length > 0) return;
     this.#idle?.();
     this.#idle = undefined;

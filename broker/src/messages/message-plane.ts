@@ -4,10 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Identity } from '@monitor-mesh/shared/access.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { EngineClient, EngineSubscription } from '../engine.ts';
-import { isInternal } from '../internal-topics.ts';
+import { isInternal, shortTopic } from '../internal-topics.ts';
 import type { Limits } from '../limits.ts';
 import type { PacketFate, PacketGuard, PacketReader } from '../packet-guard.ts';
-import { decidePublish, type Offered, stamp } from '../publish-decision.ts';
+import { decidePublish, type Offered, type PublishDecision, stamp } from '../publish-decision.ts';
 import type { Refusals } from '../refusals.ts';
 import type { SessionLedger } from '../session-ledger.ts';
 import type { BrokerStore, StoredSession, StoreImage } from '../store/broker-store.ts';
@@ -19,7 +19,7 @@ import { parseAck, parsePublish } from './publish-packet.ts';
 import { RetainedMessages } from './retained.ts';
 import { Router } from './router.ts';
 import { Session, type SessionRules } from './session.ts';
-import { ACK, ProtocolFault, REASON } from './wire.ts';
+import { ACK, ProtocolFault, REASON, RECEIVE_MAXIMUM_EXCEEDED } from './wire.ts';
 
 export interface PlaneParts {
   readonly log: Log;
@@ -37,6 +37,20 @@ const PUBACK = 4;
 const PUBREC = 5;
 const PUBREL = 6;
 const PUBCOMP = 7;
+
+const SLASH = 47;
+
+function levelsOf(topic: string): number {
+  let levels = 1;
+  for (let index = 0; index < topic.length; index++) if (topic.charCodeAt(index) === SLASH) levels += 1;
+  return levels;
+}
+
+const tooDeep = (topic: string, max: number): PublishDecision => ({
+  kind: 'refuse',
+  topic: shortTopic(topic),
+  reason: `expected at most ${max} levels in a topic`,
+});
 
 const fullReason = ({ client_id }: Session): string => `the queue of ${client_id} is full`;
 
@@ -144,10 +158,12 @@ export class MessagePlane implements PacketReader {
     const link = new Link(client, session, guard, {
       now,
       unsent_bytes_max: limits.unsent_bytes_max,
+      receive_maximum: limits.receive_maximum,
       traffic,
     });
     this.#links.set(client, link);
     this.#byGuard.set(guard, link);
+    guard.resumes = known === session && !client._cleanStart;
     session.attach(link);
     guard.onDrained(() => session.onDrain());
     this.note(clientId);
@@ -246,7 +262,7 @@ export class MessagePlane implements PacketReader {
   }
 
   #onPublish(link: Link, guard: PacketGuard, bytes: Buffer, first: number, body: number, to: number): void {
-    const { traffic, rules, refusals, now, store } = this.#parts;
+    const { traffic, rules, refusals, now, store, limits } = this.#parts;
     const packet = parsePublish(bytes, first, body, to, link.version);
     const topic = link.topicOf(packet);
     const { session } = link;
@@ -257,7 +273,12 @@ export class MessagePlane implements PacketReader {
       link.answer(type, packet_id, store.durable && session.isStored ? store.commit() : undefined);
       return;
     }
-    const decision = decidePublish({ ...packet, topic }, rules.of(session.role, topic), now());
+    if (qos === 2 && session.incoming.size >= limits.receive_maximum && link.version === 5)
+      throw new ProtocolFault(RECEIVE_MAXIMUM_EXCEEDED, `expected at most ${limits.receive_maximum} open publishes`); // [MQTT-3.3.4-9]
+    const decision =
+      levelsOf(topic) > limits.topic_levels_max
+        ? tooDeep(topic, limits.topic_levels_max)
+        : decidePublish({ ...packet, topic }, rules.of(session.role, topic), now());
     if (decision.kind === 'refuse') {
       refusals.onDenied(session.client_id, decision.topic, decision.reason);
       // An old client would come back and send the same again: it is answered as if all were well.

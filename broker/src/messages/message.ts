@@ -29,6 +29,10 @@ export interface Form {
   /** 0 for QoS 0. */
   readonly packet_id: number;
   readonly subscription_ids: readonly number[];
+  /** Number that stands for the topic on this connection; 0 for none. */
+  readonly alias: number;
+  /** Whether the receiver knows the alias already: then the topic itself is left out [MQTT-3.3.2-6]. */
+  readonly alias_known: boolean;
 }
 
 export class Message {
@@ -65,7 +69,12 @@ export class Message {
 
   /** The PUBLISH packet for one receiver. `nowMs` tells how much of the message's life is left [MQTT-3.3.2-6]. */
   encode(form: Form, nowMs: number): Buffer {
-    const shared = form.qos === 0 && !form.retain && form.subscription_ids.length === 0 && this.expires_at_ms === 0;
+    const shared =
+      form.qos === 0 &&
+      !form.retain &&
+      form.subscription_ids.length === 0 &&
+      form.alias === 0 &&
+      this.expires_at_ms === 0;
     if (!shared) return this.#build(form, nowMs);
     if (form.version !== 5) {
       this.#shared4 ??= this.#build(form, nowMs);
@@ -77,7 +86,7 @@ export class Message {
 
   #build(form: Form, nowMs: number): Buffer {
     this.#topicBytes ??= Buffer.from(this.topic);
-    const topic = this.#topicBytes;
+    const topic = form.alias_known ? NOTHING : this.#topicBytes;
     const properties = form.version === 5 ? this.#propertiesFor(form, nowMs) : undefined;
     const propertiesBytes = properties === undefined ? 0 : variableIntegerBytes(properties.length) + properties.length;
     const remaining = 2 + topic.length + (form.qos > 0 ? 2 : 0) + propertiesBytes + this.payload.length;
@@ -99,8 +108,8 @@ export class Message {
     return bytes;
   }
 
-  #propertiesFor({ subscription_ids }: Form, nowMs: number): Buffer {
-    if (this.expires_at_ms === 0 && subscription_ids.length === 0) return this.properties;
+  #propertiesFor({ subscription_ids, alias }: Form, nowMs: number): Buffer {
+    if (this.expires_at_ms === 0 && subscription_ids.length === 0 && alias === 0) return this.properties;
     const parts = [this.properties];
     if (this.expires_at_ms !== 0) {
       const left = Buffer.allocUnsafe(5);
@@ -108,6 +117,7 @@ export class Message {
       left.writeUInt32BE(Math.max(1, Math.min(0xffff_ffff, Math.ceil((this.expires_at_ms - nowMs) / 1000))), 1);
       parts.push(left);
     }
+    if (alias !== 0) parts.push(Buffer.from([PROPERTY.topic_alias, alias >> 8, alias & 0xff]));
     for (const id of subscription_ids) {
       const property = Buffer.allocUnsafe(1 + variableIntegerBytes(id));
       property[0] = PROPERTY.subscription_id;
