@@ -8,6 +8,7 @@ import { hasForbiddenText, isInternal } from './internal-topics.ts';
 import type { Limits } from './limits.ts';
 import { offeredOf } from './messages/engine-message.ts';
 import type { MessagePlane } from './messages/message-plane.ts';
+import { PacketGuard } from './packet-guard.ts';
 import { decidePublish } from './publish-decision.ts';
 import type { Refusals } from './refusals.ts';
 import type { SessionLedger } from './session-ledger.ts';
@@ -51,7 +52,7 @@ export class Hooks implements EngineHooks {
   readonly authenticate: EngineHooks['authenticate'] = (client, username, password, done) => {
     const answer = async (): Promise<void> => {
       const refusal = await this.#parts.gate.onConnect(client, username, password);
-      if (!refusal) this.#checkWill(client);
+      if (!refusal) this.#onAccepted(client);
       done(refusal, refusal === null);
     };
     answer().catch((error: unknown) => client.conn.destroy(error instanceof Error ? error : undefined));
@@ -76,6 +77,12 @@ export class Hooks implements EngineHooks {
   };
 
   readonly authorizeForward: EngineHooks['authorizeForward'] = (_client, packet) => packet;
+
+  #onAccepted(client: EngineClient): void {
+    const session = this.#parts.plane.session(client.id ?? '');
+    if (client.conn instanceof PacketGuard) client.conn.resumes = session?.isStored === true && !client._cleanStart;
+    this.#checkWill(client);
+  }
 
   #checkWill(client: EngineClient): void {
     const { gate, rules, refusals, now } = this.#parts;

@@ -52,7 +52,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   /** What the engine's matcher takes; no house nests deeper. */
   topic_levels_max: 100,
   /** QoS 1 and 2 that a client may leave open towards the broker: some batches of a busy disk. */
-  receive_maximum: 4_096,
+  receive_maximum: 1_024,
   /** As many as fit between two looks at a busy consumer's socket; a client of MQTT 5 may ask for fewer. */
   inflight_max: 1_000,
   /** A tablet that was away for a week must not find ten thousand doorbells; the oldest goes, counted. */

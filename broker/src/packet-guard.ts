@@ -6,7 +6,7 @@ import { readHead } from './packet-head.ts';
 import { PacketWalk } from './packet-walk.ts';
 
 /** How long a connection that the broker closed may take to send its last bytes. */
-const LAST_BYTES_MS = 1_000;
+const LAST_BYTES_MS = 2_000;
 /** Writes that are merged into one up to this size; what is larger goes as it is. */
 const MERGED_BYTES_MAX = 256 * 1024;
 
@@ -214,13 +214,18 @@ export class PacketGuard extends Duplex {
     done(error);
   }
 
-  /** A refusal (CONNACK, DISCONNECT) is written just before the close: it must reach its reader. */
+  /**
+   * A refusal (CONNACK, DISCONNECT) is written just before the close: it must reach its reader. What a client goes on
+   * sending meanwhile is read and dropped, since a reset would take the last words from it.
+   */
   #sendLastBytes(): void {
     const peer = this.#peer;
     const late = setTimeout(() => peer.destroy(), LAST_BYTES_MS);
     late.unref();
-    peer.once('finish', () => peer.destroy());
+    peer.once('end', () => peer.destroy());
     peer.once('close', () => clearTimeout(late));
+    peer.resume();
+    if (peer.readableEnded) peer.once('finish', () => peer.destroy());
     peer.end(this.#outBytes === 0 ? undefined : Buffer.concat(this.#out, this.#outBytes));
   }
 

@@ -60,6 +60,8 @@ export class MessagePlane implements PacketReader {
   readonly #router: Router;
   readonly #sessions = new Map<string, Session>();
   readonly #links = new WeakMap<EngineClient, Link>();
+  /** Clients that were ready before they were announced. */
+  readonly #early = new WeakMap<EngineClient, () => void>();
   readonly #byGuard = new WeakMap<PacketGuard, Link>();
   readonly #rules: SessionRules;
   /** Sessions whose record in the store is older than they are. */
@@ -163,18 +165,24 @@ export class MessagePlane implements PacketReader {
     });
     this.#links.set(client, link);
     this.#byGuard.set(guard, link);
-    guard.resumes = known === session && !client._cleanStart;
     session.attach(link);
     guard.onDrained(() => session.onDrain());
     this.note(clientId);
+    const release = this.#early.get(client);
+    if (release) this.onReady(client, release);
   }
 
   /** The client was told that it is up: its queue begins to move. */
   onReady(client: EngineClient, release: () => void): void {
     const link = this.#links.get(client);
+    if (!link) {
+      // It takes over from a connection that is still being closed: the engine announces it only after that.
+      this.#early.set(client, release);
+      return;
+    }
     // Behind the CONNACK, which leaves at the end of this turn.
     setImmediate(() => {
-      if (link && !client.closed) {
+      if (!client.closed) {
         link.isReady = true;
         link.session.start();
       }
