@@ -59,3 +59,20 @@ docs: $(INSTALLED) ## rewrite the generated documents
 .PHONY: bench
 bench: $(INSTALLED) ## what the mesh costs, beside bare peers in the same run
 	node bench/main.ts
+
+.PHONY: bench-broker
+bench-broker: $(INSTALLED) ## the broker beside mosquitto
+	@.ci/install-test-programs
+	node bench/broker/main.ts
+
+.PHONY: bench-db
+bench-db: $(INSTALLED) ## from MQTT to SQL, beside a bare insert
+	node bench/db/main.ts
+
+.PHONY: chaos
+chaos: $(INSTALLED) ## kills broker and database service over and over, and counts what is lost
+	node broker/test/chaos/main.ts
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## a million broken packets against the broker
+	node broker/test/fuzz/main.ts

@@ -1,6 +1,7 @@
 // Owns the hops that are compared: the mesh from HTTP to a screen, a bare HTTP answer, a bare broker hop.
 import { spawn } from 'node:child_process';
 import { Agent, get } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connectAsync } from 'mqtt';
 import type { MeshProcess } from '../e2e/mesh-process.ts';
@@ -22,6 +23,7 @@ export async function meshHop({ url, login }: MeshProcess): Promise<Hop> {
   const headers = { authorization: `Bearer ${login.token}` };
   const agent = new Agent({ keepAlive: true });
   let arrived: (n: number) => void = nobody;
+  let asked = 0;
   const stream = await new Promise<{ destroy(): unknown }>((resolve) => {
     const call = get(`${url}/events`, { headers }, (response) => {
       let rest = '';
@@ -36,14 +38,21 @@ export async function meshHop({ url, login }: MeshProcess): Promise<Hop> {
       });
       resolve(call);
     });
+    call.on('error', nobody); // the end of the run cuts the stream
   });
   return {
     name: 'maj → SSE',
-    send: (n) => request(`${url}/api/json.php?app=maj&id=bench-${n % 50}&state=${n}`, agent, headers, nobody),
+    send: (n) => {
+      asked += 1;
+      request(`${url}/api/json.php?app=maj&id=bench-${n % 50}&state=${n}`, agent, headers, () => {
+        asked -= 1;
+      });
+    },
     onArrival: (callback) => {
       arrived = callback;
     },
     [Symbol.asyncDispose]: async () => {
+      while (asked > 0) await pause(1); // an event may overtake the answer to its own request
       stream.destroy();
       agent.destroy();
     },
