@@ -33,7 +33,6 @@ export type { BrokerOptions, MeshBroker } from './mesh-broker.ts';
 
 /** Connections that may come at once beyond what may be open: everybody comes back, and some twice. */
 const CONNECTS_SPARE = 1_000;
-const DISK_LOOK_MS = 2_000;
 /** Longest delay of a will over a restart: what timers of this platform can count. */
 const WILL_DELAY_MS_MAX = 2 ** 31 - 1;
 
@@ -202,7 +201,7 @@ class Broker implements MeshBroker {
           lookAtDisk().catch((error: unknown) =>
             this.#log.warn({ reason: reasonOf(error) }, 'the free space of the disk is not known'),
           ),
-        DISK_LOOK_MS,
+        this.#limits.disk_look_ms,
       ).unref(),
     );
   }

@@ -27,6 +27,7 @@ export interface Limits {
   readonly drain_timeout_ms: number;
   readonly reject_window_ms: number;
   readonly sys_interval_ms: number;
+  readonly disk_look_ms: number;
 }
 
 /** Sizes of packets are the remaining length of the fixed header: topic, properties and payload together [MQTT-2.2.3]. */
@@ -75,4 +76,6 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   reject_window_ms: 60_000,
   /** mosquitto's default for its $SYS topics. */
   sys_interval_ms: 10_000,
+  /** How soon a full disk or queue is noticed, and its end. */
+  disk_look_ms: 2_000,
 });

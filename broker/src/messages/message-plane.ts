@@ -372,7 +372,7 @@ export class MessagePlane implements PacketReader {
   /** Nothing can be kept for a while, or it can again: then old clients come back and send again what had no answer. */
   block(reason: string | undefined): void {
     this.#blocked = reason;
-    if (reason !== undefined) return;
+    if (this.#starved.size === 0 || this.obstacle !== undefined) return;
     for (const guard of this.#starved) guard.destroy();
     this.#starved.clear();
   }
