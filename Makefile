@@ -62,7 +62,7 @@ bench: $(INSTALLED) ## what the mesh costs, beside bare peers in the same run
 
 .PHONY: bench-broker
 bench-broker: $(INSTALLED) ## the broker beside mosquitto
-	@.ci/install-test-programs
+	@.ci/install-test-programs mosquitto
 	node bench/broker/main.ts
 
 .PHONY: bench-db

@@ -56,6 +56,8 @@ export interface StoreImage {
   readonly queues: ReadonlyMap<number, QueueExtent>;
   /** Packet identifiers of QoS 2 messages that were taken but not released, by number. */
   readonly incoming: ReadonlyMap<number, readonly number[]>;
+  /** Those of them whose message was kept with the identifier, by number and identifier. */
+  readonly incoming_messages: ReadonlyMap<number, ReadonlyMap<number, Message>>;
   readonly retained: readonly Message[];
   readonly wills: readonly StoredWill[];
 }
@@ -78,8 +80,9 @@ export interface BrokerStore extends AsyncDisposable {
   putSession(session: StoredSession): void;
   /** With its queue and its packet identifiers. */
   deleteSession(number: number): void;
+  /** Behind everything that its queue ever held. */
   append(number: number, entry: QueueEntry): void;
-  /** Notes that the client has a QoS 2 message. */
+  /** Keeps an entry that has changed: the client has a QoS 2 message. */
   release(number: number, entry: QueueEntry): void;
   remove(number: number, seq: number): void;
   /** Up to `count` entries from `seq` on, in order. */
@@ -87,7 +90,8 @@ export interface BrokerStore extends AsyncDisposable {
   /** Up to which place a session was sent its queue: what is sent again after a kill is marked as a duplicate. */
   noteSent(number: number, seq: number): void;
   sentUpTo(number: number): number;
-  putIncoming(number: number, packetId: number): void;
+  /** Notes a QoS 2 message as taken; `message` is for who delivers it only when it is released. */
+  putIncoming(number: number, packetId: number, message?: Message): void;
   deleteIncoming(number: number, packetId: number): void;
   /** Keeps the message, or forgets what is kept of its topic when the payload is empty. */
   putRetained(message: Message): void;

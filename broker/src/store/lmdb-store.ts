@@ -1,82 +1,30 @@
-// Owns the broker's memory on the disk, in lmdb. Everything that happens within one turn of the event loop, for every
-// client, becomes safe with one fsync.
-import { mkdirSync } from 'node:fs';
+// Owns the broker's memory on the disk, in lmdb: its tables, and what readers see before it is written.
+import { mkdirSync, statfsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError, reasonOf } from '@monitor-mesh/shared/errors.ts';
 import { open, type RootDatabase } from 'lmdb';
-import { z } from 'zod';
 import type { Message } from '../messages/message.ts';
+import { BatchWriter } from './batch-writer.ts';
 import type { BrokerStore, QueueEntry, QueueExtent, StoredSession, StoredWill, StoreImage } from './broker-store.ts';
-import { decodeEntry, decodeMessage, encodeEntry, encodeMessage, TABLE } from './queue-record.ts';
+import { PendingQueues } from './pending-queues.ts';
+import * as record from './queue-record.ts';
 import { checkAfterCrash, checkStoreFile, markClosed, markOpen } from './store-file.ts';
+import { keyOf, META_KEY, nameKey, numberOf, rangeOf, readSeq, seqBytes, seqOf, TABLE } from './store-keys.ts';
+import { encodeMeta, readMeta, type StoreMeta } from './store-meta.ts';
 
-const FORMAT = 1;
-const NAME = 'monitor-mesh broker';
-/** Removals alone are worth no fsync of their own: one that is lost is a duplicate. */
-const LAZY_MS = 50;
-/** Pause before a disk that refused is asked again. */
-const RETRY_MS = 1_000;
-const NUMBER_BYTES = 4;
-const SEQ_BYTES = 6;
-/** lmdb's own limit on a key is 1,978 bytes; a topic may be longer than that. */
-const KEY_TEXT_BYTES_MAX = 1_900;
-
-const meta = z.object({ name: z.literal(NAME), format: z.number(), boot: z.number(), numbers: z.number() });
-type Meta = z.output<typeof meta>;
-const META_KEY = Buffer.from([TABLE.meta]);
-
-const ignore = (): void => undefined;
-
-function keyOf(table: number, number: number, seq?: number): Buffer {
-  const key = Buffer.allocUnsafe(1 + NUMBER_BYTES + (seq === undefined ? 0 : SEQ_BYTES));
-  key[0] = table;
-  key.writeUInt32BE(number, 1);
-  if (seq !== undefined) key.writeUIntBE(seq, 1 + NUMBER_BYTES, SEQ_BYTES);
-  return key;
-}
-
-function textKey(table: number, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  if (bytes.length > KEY_TEXT_BYTES_MAX)
-    throw new MeshError('name_too_long', `expected at most ${KEY_TEXT_BYTES_MAX} bytes, got ${bytes.length}`);
-  return Buffer.concat([Buffer.from([table]), bytes]);
-}
-
-const seqOf = (key: Buffer): number => key.readUIntBE(1 + NUMBER_BYTES, SEQ_BYTES);
-const numberOf = (key: Buffer): number => key.readUInt32BE(1);
-
-interface Batch {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-  /** Entries that no reader of the database sees yet, by session. */
-  readonly entries: Map<number, QueueEntry[]>;
-}
-
-function newBatch(): Batch {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  promise.catch(ignore); // whoever waits for it hears of it
-  return { promise, resolve, reject, entries: new Map() };
-}
-
-type Operation = readonly [key: Buffer, value: Buffer | undefined];
+const NOTHING = Buffer.alloc(0);
+type Database = RootDatabase<Buffer, Buffer>;
 
 export class LmdbStore implements BrokerStore {
   readonly durable = true;
   readonly boot: number;
-  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #db: Database;
   readonly #path: string;
-  readonly #meta: Meta;
-  #operations: Operation[] = [];
-  #open = newBatch();
-  #flying: Batch | undefined;
-  #immediate: NodeJS.Immediate | undefined;
-  #lazy: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #closing = false;
-  /** Why the disk refuses to keep anything now; it is asked again until it does. */
-  fault: string | undefined;
+  readonly #meta: StoreMeta;
+  readonly #writer: BatchWriter;
+  readonly #pending = new PendingQueues();
+  readonly #sent = new Map<number, number>();
 
   /**
    * Opens the store in a file, made when it is missing.
@@ -88,15 +36,15 @@ export class LmdbStore implements BrokerStore {
     checkStoreFile(path);
     await checkAfterCrash(path);
     markOpen(path);
-    let db: RootDatabase<Buffer, Buffer>;
+    let db: Database;
     try {
-      // overlappingSync: false makes the promise of a put mean: on the disk.
       db = open<Buffer, Buffer>({
         path,
         noSubdir: true,
         keyEncoding: 'binary',
         encoding: 'binary',
-        overlappingSync: false,
+        overlappingSync: false, // the promise of a batch means: on the disk
+        eventTurnBatching: false, // batch-writer.ts says why
       });
     } catch (error) {
       throw new MeshError(
@@ -114,23 +62,27 @@ export class LmdbStore implements BrokerStore {
     }
   }
 
-  private constructor(db: RootDatabase<Buffer, Buffer>, path: string) {
+  private constructor(db: Database, path: string) {
     this.#db = db;
     this.#path = path;
     this.#meta = readMeta(db, path);
     this.#meta.boot += 1;
     this.boot = this.#meta.boot;
+    this.#writer = new BatchWriter(db, {
+      onTakeOff: () => this.#pending.takeOff(),
+      onLanded: () => this.#pending.land(),
+      describeDisk: () => describeFree(path),
+    });
     this.#putMeta();
   }
 
-  #putMeta(): void {
-    this.#put(META_KEY, Buffer.from(JSON.stringify(this.#meta)));
+  get fault(): string | undefined {
+    return this.#writer.fault;
   }
 
   load(): StoreImage {
-    const sessions = [...this.#range(TABLE.session)].map(({ value }) => JSON.parse(value.toString()) as StoredSession);
     const queues = new Map<number, QueueExtent>();
-    for (const { key, value } of this.#range(TABLE.queue)) {
+    for (const { key, value } of this.#rows(TABLE.queue)) {
       const known = queues.get(numberOf(key));
       const seq = seqOf(key);
       queues.set(numberOf(key), {
@@ -141,14 +93,24 @@ export class LmdbStore implements BrokerStore {
       });
     }
     const incoming = new Map<number, number[]>();
-    for (const { key } of this.#range(TABLE.incoming)) {
-      const ids = incoming.get(numberOf(key));
-      if (ids) ids.push(seqOf(key));
-      else incoming.set(numberOf(key), [seqOf(key)]);
+    const incoming_messages = new Map<number, Map<number, Message>>();
+    for (const { key, value } of this.#rows(TABLE.incoming)) {
+      const number = numberOf(key);
+      const ids = incoming.get(number) ?? [];
+      ids.push(seqOf(key));
+      incoming.set(number, ids);
+      if (value.length === 0) continue;
+      const messages = incoming_messages.get(number) ?? new Map<number, Message>();
+      incoming_messages.set(number, messages.set(seqOf(key), record.decodeMessage(value)));
     }
-    const retained = [...this.#range(TABLE.retained)].map(({ value }) => decodeMessage(value));
-    const wills = [...this.#range(TABLE.will)].map(({ value }) => decodeWill(value));
-    return { sessions, queues, incoming, retained, wills };
+    return {
+      sessions: Array.from(this.#rows(TABLE.session), ({ value }) => record.decodeSession(value)),
+      queues,
+      incoming,
+      incoming_messages,
+      retained: Array.from(this.#rows(TABLE.retained), ({ value }) => record.decodeMessage(value)),
+      wills: Array.from(this.#rows(TABLE.will), ({ value }) => record.decodeWill(value)),
+    };
   }
 
   newNumber(): number {
@@ -158,64 +120,67 @@ export class LmdbStore implements BrokerStore {
   }
 
   putSession(session: StoredSession): void {
-    this.#put(keyOf(TABLE.session, session.number), Buffer.from(JSON.stringify(session)));
+    this.#put(keyOf(TABLE.session, session.number), record.encodeSession(session));
   }
 
   deleteSession(number: number): void {
     this.#put(keyOf(TABLE.session, number), undefined);
     this.#put(keyOf(TABLE.sent, number), undefined);
-    for (const table of [TABLE.queue, TABLE.incoming])
-      for (const { key } of this.#range(table, number)) this.#put(key, undefined);
-    for (const batch of [this.#flying, this.#open]) {
-      for (const { seq } of batch?.entries.get(number) ?? []) this.#put(keyOf(TABLE.queue, number, seq), undefined);
-      batch?.entries.delete(number);
-    }
+    this.#sent.delete(number);
+    const seqs = [...this.#places(TABLE.queue, number), ...this.#pending.changesOf(number).keys()];
+    for (const seq of new Set(seqs)) this.remove(number, seq);
+    const packetIds = [...this.#places(TABLE.incoming, number), ...this.#pending.incomingOf(number)];
+    for (const packetId of new Set(packetIds)) this.deleteIncoming(number, packetId);
   }
 
   append(number: number, entry: QueueEntry): void {
-    const fresh = this.#open.entries.get(number);
-    if (fresh) fresh.push(entry);
-    else this.#open.entries.set(number, [entry]);
-    this.#put(keyOf(TABLE.queue, number, entry.seq), encodeEntry(entry));
+    this.#pending.set(number, entry.seq, entry);
+    this.#put(keyOf(TABLE.queue, number, entry.seq), record.encodeEntry(entry));
   }
 
   release(number: number, entry: QueueEntry): void {
-    this.#put(keyOf(TABLE.queue, number, entry.seq), encodeEntry(entry));
+    this.append(number, entry);
   }
 
   remove(number: number, seq: number): void {
+    this.#pending.set(number, seq, undefined);
     this.#put(keyOf(TABLE.queue, number, seq), undefined);
   }
 
   read(number: number, seq: number, count: number): readonly QueueEntry[] {
+    const changes = this.#pending.changesOf(number);
     const found: QueueEntry[] = [];
-    // The database's readers keep their picture for a turn: it must not be older than the batch that has just landed.
-    this.#db.resetReadTxn();
-    const range = { start: keyOf(TABLE.queue, number, seq), end: keyOf(TABLE.queue, number + 1, 0), limit: count };
-    for (const { key, value } of this.#db.getRange(range)) found.push(decodeEntry(seqOf(key), value));
-    let last = found.at(-1)?.seq ?? seq - 1;
-    for (const batch of [this.#flying, this.#open])
-      for (const entry of batch?.entries.get(number) ?? []) {
-        if (found.length >= count) return found;
-        if (entry.seq <= last) continue;
-        found.push(entry);
-        last = entry.seq;
-      }
+    const range = { start: keyOf(TABLE.queue, number, seq), end: keyOf(TABLE.queue, number + 1, 0) };
+    let last = seq - 1;
+    this.#refresh();
+    for (const { key, value } of this.#db.getRange(changes.size === 0 ? { ...range, limit: count } : range)) {
+      if (found.length === count) return found;
+      last = seqOf(key);
+      const entry = changes.has(last) ? changes.get(last) : record.decodeEntry(last, value);
+      if (entry !== undefined) found.push(entry);
+    }
+    for (const [place, entry] of changes) {
+      if (found.length === count) return found;
+      if (place > last && entry !== undefined) found.push(entry);
+    }
     return found;
   }
 
   noteSent(number: number, seq: number): void {
-    const value = Buffer.allocUnsafe(SEQ_BYTES);
-    value.writeUIntBE(seq, 0, SEQ_BYTES);
-    this.#put(keyOf(TABLE.sent, number), value);
+    this.#sent.set(number, seq);
+    this.#put(keyOf(TABLE.sent, number), seqBytes(seq));
   }
 
   sentUpTo(number: number): number {
-    return this.#db.get(keyOf(TABLE.sent, number))?.readUIntBE(0, SEQ_BYTES) ?? 0;
+    const noted = this.#sent.get(number);
+    if (noted !== undefined) return noted;
+    const stored = this.#db.get(keyOf(TABLE.sent, number));
+    return stored === undefined ? 0 : readSeq(stored);
   }
 
-  putIncoming(number: number, packetId: number): void {
-    this.#put(keyOf(TABLE.incoming, number, packetId), Buffer.alloc(0));
+  putIncoming(number: number, packetId: number, message?: Message): void {
+    this.#pending.noteIncoming(number, packetId);
+    this.#put(keyOf(TABLE.incoming, number, packetId), message ? record.encodeMessage(message) : NOTHING);
   }
 
   deleteIncoming(number: number, packetId: number): void {
@@ -223,16 +188,16 @@ export class LmdbStore implements BrokerStore {
   }
 
   putRetained(message: Message): void {
-    const key = textKey(TABLE.retained, message.topic);
-    this.#put(key, message.payload.length === 0 ? undefined : encodeMessage(message));
+    const key = nameKey(TABLE.retained, message.topic);
+    this.#put(key, message.payload.length === 0 ? undefined : record.encodeMessage(message));
   }
 
   putWill(will: StoredWill): void {
-    this.#put(textKey(TABLE.will, will.client_id), encodeWill(will));
+    this.#put(nameKey(TABLE.will, will.client_id), record.encodeWill(will));
   }
 
   deleteWill(clientId: string): void {
-    this.#put(textKey(TABLE.will, clientId), undefined);
+    this.#put(nameKey(TABLE.will, clientId), undefined);
   }
 
   async freeBytes(): Promise<number> {
@@ -241,134 +206,45 @@ export class LmdbStore implements BrokerStore {
   }
 
   commit(): Promise<void> {
-    if (this.#operations.length > 0) {
-      this.#flushSoon();
-      return this.#open.promise;
-    }
-    return this.#flying?.promise ?? Promise.resolve();
+    return this.#writer.commit();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true;
-    clearTimeout(this.#lazy);
-    if (this.#retry) this.#giveUp();
-    while (this.#flying || this.#operations.length > 0) await this.commit().catch(ignore);
+    await this.#writer.close();
     await this.#db.close();
     markClosed(this.#path);
   }
 
   #put(key: Buffer, value: Buffer | undefined): void {
-    this.#operations.push([key, value]);
-    this.#lazy ??= setTimeout(() => this.#flush(), LAZY_MS);
+    this.#writer.put(key, value);
   }
 
-  /** After every socket of this turn had its say. */
-  #flushSoon(): void {
-    this.#immediate ??= setImmediate(() => this.#flush());
+  #putMeta(): void {
+    this.#put(META_KEY, encodeMeta(this.#meta));
   }
 
-  #flush(): void {
-    clearImmediate(this.#immediate);
-    clearTimeout(this.#lazy);
-    this.#immediate = undefined;
-    this.#lazy = undefined;
-    if (this.#flying || this.#operations.length === 0) return; // what is flying flushes the rest when it lands
-    const batch = this.#open;
-    const operations = this.#operations;
-    this.#open = newBatch();
-    this.#operations = [];
-    this.#flying = batch;
-    this.#write(batch, operations);
+  /** The database's readers keep their picture for a turn: it must not be older than a batch that has just landed. */
+  #refresh(): void {
+    this.#db.resetReadTxn();
   }
 
-  #write(batch: Batch, operations: readonly Operation[]): void {
-    let last: Promise<unknown> = Promise.resolve();
-    for (const [key, value] of operations) {
-      last = value === undefined ? this.#db.remove(key) : this.#db.put(key, value);
-      last.catch(ignore); // they are one transaction: the last one speaks for all
-    }
-    last.then(
-      () => this.#onLanded(batch),
-      (error: unknown) => this.#onFault(batch, operations, error),
-    );
+  /** Key and value belong to the database's page, until the next one is asked for. */
+  #rows(table: number): Iterable<{ readonly key: Buffer; readonly value: Buffer }> {
+    this.#refresh();
+    return this.#db.getRange(rangeOf(table));
   }
 
-  #onLanded(batch: Batch): void {
-    this.fault = undefined;
-    this.#flying = undefined;
-    batch.resolve();
-    if (this.#operations.length > 0) this.#flush();
-  }
-
-  /** Puts and removals may be repeated: the same batch is written again until the disk takes it. */
-  #onFault(batch: Batch, operations: readonly Operation[], cause: unknown): void {
-    this.fault = `the disk refuses what the broker must keep: ${reasonOf(cause)}`;
-    const fault = new MeshError('broker_store_failed', this.fault, { retryable: true, cause });
-    this.#giveUp = () => {
-      clearTimeout(this.#retry);
-      this.#retry = undefined;
-      this.#flying = undefined;
-      this.#operations = [];
-      batch.reject(fault);
-      this.#open.reject(fault);
-    };
-    if (this.#closing) return this.#giveUp();
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#write(batch, operations);
-    }, RETRY_MS);
-  }
-
-  /** What a stop does while the disk refuses: nothing of it was acknowledged. */
-  #giveUp: () => void = ignore;
-
-  #range(table: number, number?: number): readonly { readonly key: Buffer; readonly value: Buffer }[] {
-    const range =
-      number === undefined
-        ? { start: Buffer.from([table]), end: Buffer.from([table + 1]) }
-        : { start: keyOf(table, number), end: keyOf(table, number + 1) };
-    return [...this.#db.getRange(range)].map(({ key, value }) => ({
-      key: Buffer.from(key),
-      value: Buffer.from(value),
-    }));
+  #places(table: number, number: number): readonly number[] {
+    this.#refresh();
+    return Array.from(this.#db.getKeys(rangeOf(table, number)), seqOf);
   }
 }
 
-function readMeta(db: RootDatabase<Buffer, Buffer>, path: string): Meta {
-  const stored = db.get(META_KEY);
-  if (stored === undefined) {
-    for (const _ of db.getKeys({ limit: 1 }))
-      throw new MeshError('broker_store_foreign', `expected the store of a broker in ${path}, found another database`);
-    return { name: NAME, format: FORMAT, boot: 0, numbers: 0 };
-  }
-  const parsed = meta.safeParse(parseJson(stored));
-  if (!parsed.success)
-    throw new MeshError('broker_store_foreign', `expected the store of a broker in ${path}, found another database`);
-  if (parsed.data.format > FORMAT)
-    throw new MeshError(
-      'broker_store_newer',
-      `the store of the broker ${path} was written by a newer release (format ${parsed.data.format}): start that release`,
-    );
-  return parsed.data;
-}
-
-function parseJson(bytes: Buffer): unknown {
+function describeFree(path: string): string {
   try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return undefined; // the schema says what was expected
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return `with ${Math.floor((bavail * bsize) / 1024)} KiB free`;
+  } catch (error) {
+    return `and its free space is not known (${reasonOf(error)})`;
   }
-}
-
-function encodeWill({ message, ...rest }: StoredWill): Buffer {
-  const head = Buffer.from(JSON.stringify(rest));
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32LE(head.length);
-  return Buffer.concat([length, head, encodeMessage(message)]);
-}
-
-function decodeWill(bytes: Buffer): StoredWill {
-  const end = 4 + bytes.readUInt32LE(0);
-  const head = JSON.parse(bytes.toString('utf8', 4, end)) as Omit<StoredWill, 'message'>;
-  return { ...head, message: decodeMessage(bytes.subarray(end)) };
 }

@@ -11,9 +11,17 @@ export class MemoryStore implements BrokerStore {
   #numbers = 0;
   /** In the order of their places, since they are appended in it. */
   readonly #queues = new Map<number, Map<number, QueueEntry>>();
+  readonly #sent = new Map<number, number>();
 
   load(): StoreImage {
-    return { sessions: [], queues: new Map(), incoming: new Map(), retained: [], wills: [] };
+    return {
+      sessions: [],
+      queues: new Map(),
+      incoming: new Map(),
+      incoming_messages: new Map(),
+      retained: [],
+      wills: [],
+    };
   }
 
   newNumber(): number {
@@ -27,6 +35,7 @@ export class MemoryStore implements BrokerStore {
 
   deleteSession(number: number): void {
     this.#queues.delete(number);
+    this.#sent.delete(number);
   }
 
   append(number: number, entry: QueueEntry): void {
@@ -38,8 +47,9 @@ export class MemoryStore implements BrokerStore {
     queue.set(entry.seq, entry);
   }
 
-  release(_number: number, _entry: QueueEntry): void {
-    // the entry is the very object that its session has marked
+  release(number: number, entry: QueueEntry): void {
+    const queue = this.#queues.get(number);
+    if (queue?.has(entry.seq)) queue.set(entry.seq, entry);
   }
 
   remove(number: number, seq: number): void {
@@ -56,12 +66,12 @@ export class MemoryStore implements BrokerStore {
     return found;
   }
 
-  noteSent(_number: number, _seq: number): void {
-    // no next life
+  noteSent(number: number, seq: number): void {
+    this.#sent.set(number, seq);
   }
 
-  sentUpTo(): number {
-    return 0;
+  sentUpTo(number: number): number {
+    return this.#sent.get(number) ?? 0;
   }
 
   putIncoming(_number: number, _packetId: number): void {

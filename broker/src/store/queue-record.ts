@@ -1,7 +1,8 @@
-// Owns the bytes of a stored message: a small head, then topic, properties and payload as they are.
+// Owns the bytes of the store's records; a message's are a small head, then topic, properties and payload as they are.
 import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { Message } from '../messages/message.ts';
-import type { QueueEntry } from './broker-store.ts';
+import type { QueueEntry, StoredSession, StoredWill } from './broker-store.ts';
+import { TABLE } from './store-keys.ts';
 
 /** Layout: format, flags, expiry (double), lengths of topic and properties, number of subscription ids; little endian. */
 const FORMAT = 1;
@@ -98,14 +99,51 @@ export function decodeEntry(seq: number, bytes: Buffer): QueueEntry {
 export const encodeMessage = (message: Message): Buffer =>
   encode(message, { qos: message.qos, retain: message.retain, released: false, subscription_ids: [] });
 
-/** First byte of every key of the store. */
-export const TABLE = { meta: 0, session: 1, queue: 2, sent: 3, incoming: 4, retained: 5, will: 6 } as const;
+/** @throws MeshError `broker_store_damaged` */
+export const decodeMessage = (bytes: Buffer): Message => decode(bytes).message;
 
-/** Reads a record of any table, for the sake of whether it can be read. @throws MeshError `broker_store_damaged` */
-export function decodeRecord(key: Buffer, value: Buffer): void {
-  if (key[0] === TABLE.queue || key[0] === TABLE.retained) decode(value);
-  else if (key[0] === TABLE.meta || key[0] === TABLE.session) JSON.parse(value.toString());
+export const encodeSession = (session: StoredSession): Buffer => Buffer.from(JSON.stringify(session));
+
+/** @throws MeshError `broker_store_damaged` */
+export function decodeSession(bytes: Buffer): StoredSession {
+  const session = parseObject(bytes.toString());
+  if (!('number' in session && 'client_id' in session && 'subscriptions' in session)) throw damaged();
+  return session as StoredSession;
+}
+
+/** Length of the head (32 bits), head as JSON, message. */
+export function encodeWill({ message, ...rest }: StoredWill): Buffer {
+  const head = Buffer.from(JSON.stringify(rest));
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32LE(head.length);
+  return Buffer.concat([length, head, encodeMessage(message)]);
 }
 
 /** @throws MeshError `broker_store_damaged` */
-export const decodeMessage = (bytes: Buffer): Message => decode(bytes).message;
+export function decodeWill(bytes: Buffer): StoredWill {
+  const end = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32LE(0);
+  if (end > bytes.length) throw damaged();
+  const head = parseObject(bytes.toString('utf8', 4, end));
+  if (!('client_id' in head && 'delay_s' in head)) throw damaged();
+  return { ...(head as Omit<StoredWill, 'message'>), message: decodeMessage(bytes.subarray(end)) };
+}
+
+function parseObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // not even JSON
+  }
+  throw damaged();
+}
+
+/** Reads a record of any table, for the sake of whether it can be read. @throws MeshError `broker_store_damaged` */
+export function decodeRecord(key: Buffer, value: Buffer): void {
+  const table = key[0];
+  if (table === TABLE.queue || table === TABLE.retained) decode(value);
+  else if (table === TABLE.incoming && value.length > 0) decode(value);
+  else if (table === TABLE.will) decodeWill(value);
+  else if (table === TABLE.session) decodeSession(value);
+  else if (table === TABLE.meta) parseObject(value.toString());
+}

@@ -29,7 +29,9 @@ export function checkStoreFile(path: string): void {
     throw damaged(path, `it can not be read (${codeOf(error) ?? 'error'})`);
   }
   try {
-    const { size } = fstatSync(file);
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw damaged(path, 'it is no file');
+    const { size } = stats;
     if (size === 0) return;
     const first = readMeta(file, 0);
     const pageBytes = first?.page_bytes ?? 0;
