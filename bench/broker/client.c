@@ -74,6 +74,7 @@ struct link {
 struct flow {  // of one publisher
   long sent, acked, complete;
   int next_ack;  // identifier
+  int64_t *sent_ns;  // by sequence, in `latency`
   uint16_t *passed;  // by sequence: how many subscribers have it, or have a later one
 };
 
@@ -90,7 +91,7 @@ static size_t packet_bytes, id_offset, stamp_offset;
 static int poller, timer;
 static uint32_t run_id;
 static int64_t paced_from_ns;
-static int64_t *latencies_ns;
+static int64_t *latencies_ns, *ack_latencies_ns;  // of `latency`, in the order of arrival
 static long arrived, acked, duplicates, out_of_order, acks_out_of_order, cut;
 
 // ---- ground
@@ -332,8 +333,10 @@ static void publish_some(struct link *link) {
     long count = smaller(allowance(flow), (long)(WRITE_BYTES / packet_bytes));
     if (count <= 0) return;
     int64_t sent_ns = now_ns();
-    for (long i = 0; i < count; i++, link->out_end += packet_bytes)
+    for (long i = 0; i < count; i++, link->out_end += packet_bytes) {
+      if (flow->sent_ns) flow->sent_ns[flow->sent] = sent_ns;
       put_publish(link->out + link->out_end, (uint32_t)link->index, flow->sent++, sent_ns);
+    }
     flush(link);
   }
 }
@@ -381,10 +384,12 @@ static void on_publish(struct link *link, const uint8_t *packet, size_t length, 
 }
 
 // Acknowledgements come in the order of the publishes [MQTT-4.6.0-2].
-static void on_ack(struct flow *flow, const uint8_t *packet) {
+static void on_ack(struct flow *flow, const uint8_t *packet, int64_t at_ns) {
+  if (flow->acked >= flow->sent) fail("expected no more acknowledgements than publishes");
   int id = packet[2] << 8 | packet[3];
   if (id != flow->next_ack) acks_out_of_order++;
   flow->next_ack = 1 + id % PACKET_IDS;
+  if (ack_latencies_ns) ack_latencies_ns[acked] = at_ns - flow->sent_ns[flow->acked];
   flow->acked++;
   acked++;
 }
@@ -392,7 +397,7 @@ static void on_ack(struct flow *flow, const uint8_t *packet) {
 static void on_packet(struct link *link, const uint8_t *packet, size_t length, int64_t at_ns) {
   int type = packet[0] >> 4;
   if (type == PUBLISH && !link->publishes) on_publish(link, packet, length, at_ns);
-  else if (type == PUBACK && link->publishes) on_ack(&flows[link->index], packet);
+  else if (type == PUBACK && link->publishes) on_ack(&flows[link->index], packet, at_ns);
   else fail("unexpected packet of type %d", type);
 }
 
@@ -473,11 +478,16 @@ static void make_books(void) {
   links = zeroed((size_t)(options.publishers + options.subscribers), sizeof *links);
   flows = zeroed((size_t)options.publishers, sizeof *flows);
   tracks = zeroed((size_t)(options.publishers * options.subscribers), sizeof *tracks);
-  if (options.rate_hz > 0) latencies_ns = zeroed((size_t)expected(), sizeof *latencies_ns);
+  if (options.rate_hz > 0) {
+    latencies_ns = zeroed((size_t)expected(), sizeof *latencies_ns);
+    ack_latencies_ns = zeroed((size_t)(options.publishers * options.messages), sizeof *ack_latencies_ns);
+  }
   for (long i = 0; i < options.publishers * options.subscribers; i++)
     tracks[i].seen = zeroed((size_t)options.messages / 64 + 1, sizeof(uint64_t));
-  for (long i = 0; i < options.publishers; i++)
+  for (long i = 0; i < options.publishers; i++) {
     flows[i] = (struct flow){ .next_ack = 1, .passed = zeroed((size_t)options.messages, sizeof(uint16_t)) };
+    if (options.rate_hz > 0) flows[i].sent_ns = zeroed((size_t)options.messages, sizeof(int64_t));
+  }
   for (long i = 0; i < options.publishers + options.subscribers; i++) {
     links[i].publishes = i < options.publishers;
     links[i].index = (int)(links[i].publishes ? i : i - options.publishers);
@@ -511,9 +521,14 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double latency_us(double share) {
-  long at = smaller(arrived - 1, (long)((double)arrived * share));
-  return at < 0 ? -1 : (double)latencies_ns[at] / 1000;
+// "p50" and "p99" of one kind of latency. -1: there are none.
+static void print_latencies(const char *prefix, int64_t *sorted_ns, long count) {
+  static const struct { const char *name; double share; } figures[] = { { "p50", 0.5 }, { "p99", 0.99 } };
+  qsort(sorted_ns, (size_t)count, sizeof *sorted_ns, by_size);
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    long at = smaller(count - 1, (long)((double)count * figures[i].share));
+    printf("\"%s%s_us\":%.1f,", prefix, figures[i].name, at < 0 ? -1 : (double)sorted_ns[at] / 1000);
+  }
 }
 
 static double own_cpu_s(void) {
@@ -524,12 +539,13 @@ static double own_cpu_s(void) {
 }
 
 static void print_result(double seconds, double cpu_s) {
+  putchar('{');
   if (latencies_ns) {
-    qsort(latencies_ns, (size_t)arrived, sizeof *latencies_ns, by_size);
-    printf("{\"p50_us\":%.1f,\"p99_us\":%.1f,", latency_us(0.5), latency_us(0.99));
+    print_latencies("", latencies_ns, arrived);
+    print_latencies("ack_", ack_latencies_ns, options.qos > 0 ? acked : 0);
   } else {
     long counted = options.offline ? acked : arrived;
-    printf("{\"per_second\":%.0f,", seconds > 0 ? (double)counted / seconds : 0);
+    printf("\"per_second\":%.0f,", seconds > 0 ? (double)counted / seconds : 0);
   }
   long total = options.publishers * options.messages;
   printf("\"seconds\":%.3f,\"published\":%ld,\"acked\":%ld,\"delivered\":%ld,\"lost\":%ld,\"unacknowledged\":%ld,"

@@ -45,8 +45,8 @@ interface Options {
   readonly brokers: BrokerOptions;
 }
 
-function readOptions(): Options | undefined {
-  const { values } = parseArgs({
+const parseLine = () =>
+  parseArgs({
     options: {
       only: { type: 'string', default: NAMES.join(',') },
       rounds: { type: 'string' },
@@ -54,6 +54,16 @@ function readOptions(): Options | undefined {
       inflight: { type: 'string' },
     },
   });
+
+/** Undefined when the line does not say what is needed. */
+function readOptions(): Options | undefined {
+  let values: ReturnType<typeof parseLine>['values'];
+  try {
+    ({ values } = parseLine());
+  } catch (error) {
+    shout(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
   const only = new Set(values.only.split(','));
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   const inflight = values.inflight === undefined ? undefined : Number(values.inflight);
@@ -104,7 +114,8 @@ class Bench {
       this.#judge(`${where}, warm-up`, warm_up);
       const result = await this.#client.run(load, broker, this.#signal);
       this.#judge(where, result);
-      const p99 = result.p99_us === undefined ? '' : `, p99 ${count(result.p99_us)}`;
+      const p99_us = result[theCase.figure.replace('p50', 'p99')];
+      const p99 = theCase.figure === 'per_second' ? '' : `, p99 ${count(p99_us)}`;
       print(`  ${where}: ${count(result[theCase.figure])}${p99} (client ${result.client_cpu_pct} % of a core)`);
       return result;
     } catch (error) {
