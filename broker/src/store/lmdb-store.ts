@@ -9,7 +9,7 @@ import { BatchWriter } from './batch-writer.ts';
 import type { BrokerStore, QueueEntry, QueueExtent, StoredSession, StoredWill, StoreImage } from './broker-store.ts';
 import { PendingQueues } from './pending-queues.ts';
 import * as record from './queue-record.ts';
-import { checkAfterCrash, checkStoreFile, markClosed, markOpen } from './store-file.ts';
+import { checkStoreFile, markClosed, markOpen } from './store-file.ts';
 import { keyOf, META_KEY, nameKey, numberOf, rangeOf, readSeq, seqBytes, seqOf, TABLE } from './store-keys.ts';
 import { encodeMeta, readMeta, type StoreMeta } from './store-meta.ts';
 
@@ -33,8 +33,7 @@ export class LmdbStore implements BrokerStore {
    */
   static async open(path: string): Promise<LmdbStore> {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    checkStoreFile(path);
-    await checkAfterCrash(path);
+    await checkStoreFile(path);
     markOpen(path);
     let db: Database;
     try {

@@ -244,8 +244,7 @@ export class StorePersistence {
   }
 
   #put(id: string, { number, subscriptions }: StockClient): void {
-    const kept = [...subscriptions.values()];
     const owner = { user: '', role: 'device', durable: false, expiry_s: FOR_EVER_S } as const;
-    this.#store.putSession({ number, client_id: id, ...owner, subscriptions: kept });
+    this.#store.putSession({ number, client_id: id, ...owner, subscriptions: [...subscriptions.values()] });
   }
 }

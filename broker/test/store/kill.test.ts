@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { LmdbStore } from '../../src/store/lmdb-store.ts';
 import { within } from '../rig.ts';
@@ -14,8 +14,9 @@ const WRITER = fileURLToPath(new URL('./endless-writer.ts', import.meta.url));
 const ROUNDS = 5;
 
 /** Runs the endless writer until it has called `count` numbers safe, kills it, and gives the last one that it called. */
-async function killedAfter(path: string, count: number): Promise<number> {
+async function killedAfter(t: TestContext, path: string, count: number): Promise<number> {
   const child = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
   const closed = once(child, 'close');
   let safe = 0;
   let last = 0;
@@ -32,7 +33,7 @@ async function killedAfter(path: string, count: number): Promise<number> {
 test('after a kill in the middle of its work, every number that was called safe is there, in order and whole', async (t) => {
   const path = join(temporaryFolder(t), 'broker.lmdb');
   for (let round = 1; round <= ROUNDS; round++) {
-    const safe = await within(killedAfter(path, round * 150), 'kill', 30_000);
+    const safe = await within(killedAfter(t, path, round * 150), 'kill', 30_000);
     const store = await LmdbStore.open(path);
     try {
       const numbers = seqsOf(store.read(1, 1, 1_000_000));

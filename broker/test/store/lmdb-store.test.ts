@@ -77,6 +77,31 @@ test('a file whose end is missing is refused, wherever it was cut', async (t) =>
   await isRefused(path, 'broker_store_damaged', /its second page is damaged/u);
 });
 
+test('a sound file whose last pages were given back before they were written is taken up', async (t) => {
+  const path = pathIn(t);
+  const large = message({ payload: Buffer.alloc(100_000) });
+  const PAGE_BYTES = 4_096;
+  {
+    const store = await LmdbStore.open(path);
+    // Three transactions first, so that lmdb has free pages of its own to write the rest into.
+    for (const seq of [1, 2, 3]) {
+      store.append(1, entry(seq));
+      await store.commit();
+    }
+    store.append(1, entry(4, { message: large }));
+    store.remove(1, 4);
+    await store[Symbol.asyncDispose]();
+  }
+  const bytes = readFileSync(path);
+  const lastPage = Math.max(...[144, PAGE_BYTES + 144].map((at) => Number(bytes.readBigUInt64LE(at))));
+  assert.ok(lastPage >= bytes.length / PAGE_BYTES, 'expected a file that is shorter than it announces');
+  const store = await LmdbStore.open(path);
+  t.after(() => store[Symbol.asyncDispose]());
+  assert.deepEqual(seqsOf(store.read(1, 1, 10)), [1, 2, 3]);
+  store.append(1, entry(5, { message: large }));
+  await store.commit();
+});
+
 test('garbage in the middle is found after a life that did not end in order', async (t) => {
   const path = await filled(t);
   const bytes = readFileSync(path);

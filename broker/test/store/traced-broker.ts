@@ -14,6 +14,7 @@ import { temporaryFolder } from './bench.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const USER = 'tester';
 const CALLS = 'openat,fdatasync,fsync,msync,pwrite64,pwritev,pwritev2,write,writev,sendto,sendmsg,recvfrom,read';
+const START_MS = 60_000;
 /** Longer than anything that is written at once. */
 const STRING_BYTES = 4 * 1024 * 1024;
 
@@ -58,7 +59,7 @@ export async function startTraced(t: TestContext, durability: 'fsync' | 'memory'
   const options = ['-f', '-tt', '-yy', '-xx', '-s', `${STRING_BYTES}`, '-o', trace, '-e', `trace=${CALLS}`];
   const strace = spawn('strace', [...options, '--', ...command], { env, stdio: 'ignore' });
   t.after(() => endAll(strace));
-  await within(reached(port), 'start of the traced broker', 60_000);
+  await reached(port, AbortSignal.timeout(START_MS));
   return {
     port,
     async stop() {
@@ -73,14 +74,18 @@ export async function startTraced(t: TestContext, durability: 'fsync' | 'memory'
 const childrenOf = ({ pid }: ChildProcess): readonly number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
+/** What a failed test leaves running. */
 function endAll(strace: ChildProcess): void {
   if (strace.exitCode !== null || strace.signalCode !== null) return;
-  for (const pid of childrenOf(strace)) process.kill(pid, 'SIGKILL');
-  strace.kill('SIGKILL');
+  try {
+    for (const pid of childrenOf(strace)) process.kill(pid, 'SIGKILL');
+  } finally {
+    strace.kill('SIGKILL');
+  }
 }
 
-async function reached(port: number): Promise<void> {
-  for (;;) {
+async function reached(port: number, deadline: AbortSignal): Promise<void> {
+  while (!deadline.aborted) {
     const socket = connect(port, '127.0.0.1').on('error', ignore);
     const up = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true)).once('close', () => resolve(false));
@@ -89,6 +94,7 @@ async function reached(port: number): Promise<void> {
     if (up) return;
     await pause(50);
   }
+  throw new Error(`the traced broker did not start within ${START_MS} ms`);
 }
 
 /** A client of MQTT 3.1.1 on a bare socket; each of its messages has a packet identifier of its own. */
