@@ -39,7 +39,7 @@ check: $(INSTALLED) ## types, style, generated documents, and the tests that nee
 	tsc -p .
 	biome check --error-on-warnings .
 	node docs/generate/main.ts --check
-	node --test --test-reporter=dot $(TESTS)
+	node --test --test-reporter=dot --test-concurrency=2 $(TESTS)
 
 .PHONY: test
 test: $(INSTALLED) ## everything: make check, then other people's clients, a real browser, containers
