@@ -8,6 +8,8 @@ const CONNECT = 1;
 const PUBLISH = 3;
 const DUP_AND_QOS = 0x0e;
 const NOTHING = Buffer.alloc(0);
+/** Packets below it have a remaining length of one or two bytes. */
+const SMALL_BYTES = 0x4000;
 
 type PacketLimits = Pick<
   Limits,
@@ -39,6 +41,8 @@ export function formatReplacement(first: number, packetId: Buffer, version: numb
 /** Walks one direction of one connection. Chunks within the limits come out as the very same buffers. */
 export class PacketWalk {
   readonly #limits: PacketLimits;
+  /** Whether no small packet can be above a limit. */
+  readonly #allowsSmall: boolean;
   /** Protocol level of the CONNECT; 0 before it. */
   #version = 0;
   #held: Buffer = NOTHING;
@@ -48,6 +52,7 @@ export class PacketWalk {
 
   constructor(limits: PacketLimits) {
     this.#limits = limits;
+    this.#allowsSmall = Math.min(limits.own_publish_bytes_max, limits.other_packet_bytes_max) >= SMALL_BYTES;
   }
 
   /**
@@ -56,6 +61,7 @@ export class PacketWalk {
    * @throws MeshError `packet_refused` when the connection must end
    */
   walk(chunk: Buffer): readonly Buffer[] {
+    if (this.#isWhole(chunk)) return [chunk];
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = NOTHING;
     const out: Buffer[] = [];
@@ -78,6 +84,20 @@ export class PacketWalk {
     }
     out.push(from === 0 && at === bytes.length ? bytes : bytes.subarray(from, at));
     return out.filter(({ length }) => length > 0);
+  }
+
+  /** The common case: nothing is held, and the chunk is whole small packets. */
+  #isWhole(chunk: Buffer): boolean {
+    if (!this.#allowsSmall || this.#version === 0 || this.#held.length > 0 || this.#left > 0) return false;
+    let at = 0;
+    while (at < chunk.length) {
+      // a remaining length of one or two bytes, far below any limit
+      const low = chunk[at + 1] ?? 0x80;
+      const high = low < 0x80 ? 0 : (chunk[at + 2] ?? 0x80);
+      if (high >= 0x80) return false;
+      at += low < 0x80 ? 2 + low : 3 + (low & 0x7f) + (high << 7);
+    }
+    return at === chunk.length;
   }
 
   #judge(bytes: Buffer, head: PacketHead): Judgement {

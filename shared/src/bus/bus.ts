@@ -60,6 +60,8 @@ interface LiveSubscription {
 
 /** Topics remembered as seen live in one connection; as many as a screen shows devices, and some. */
 const LIVE_TOPICS_MAX = 50_000;
+/** Topics whose subscribers are remembered; a flood of new names starts over. */
+const MATCHING_MAX = 10_000;
 
 export class Bus implements AsyncDisposable {
   readonly #options: BusOptions;
@@ -69,6 +71,7 @@ export class Bus implements AsyncDisposable {
   /** Written, not answered yet. */
   readonly #written = new Set<Entry>();
   readonly #subscriptions: LiveSubscription[] = [];
+  readonly #matching = new Map<string, readonly LiveSubscription[]>();
   readonly #watchers = new Set<(connected: boolean) => void>();
   /** Topics that spoke since we connected: what the broker kept from before is older and comes too late. */
   readonly #live = new Set<string>();
@@ -173,6 +176,7 @@ export class Bus implements AsyncDisposable {
     assert(verdict.allowed, verdict.allowed ? '' : verdict.reason);
     const subscription: LiveSubscription = { filter, qos: definition.qos, handler };
     this.#subscriptions.push(subscription);
+    this.#matching.clear();
     if (this.#ready) this.#subscribeOnWire([subscription]);
   }
 
@@ -297,12 +301,21 @@ export class Bus implements AsyncDisposable {
     });
   }
 
+  /** Matching is remembered: a house has few topics and each of them speaks often. */
+  #subscribersOf(topic: string): readonly LiveSubscription[] {
+    const known = this.#matching.get(topic);
+    if (known) return known;
+    const found = this.#subscriptions.filter(({ filter }) => filterMatches(filter, topic));
+    if (this.#matching.size >= MATCHING_MAX) this.#matching.clear();
+    this.#matching.set(topic, found);
+    return found;
+  }
+
   #onMessage(packet: IPublishPacket): void {
     const message = receivedOf(packet, this.#now());
     if (message.retain && this.#live.has(message.topic)) return;
     if (!message.retain && this.#live.size < LIVE_TOPICS_MAX) this.#live.add(message.topic);
-    for (const { filter, handler } of this.#subscriptions) {
-      if (!filterMatches(filter, message.topic)) continue;
+    for (const { handler } of this.#subscribersOf(message.topic)) {
       try {
         handler(message);
       } catch (error) {
