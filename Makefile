@@ -75,4 +75,4 @@ chaos: $(INSTALLED) ## kills broker and database service over and over, and coun
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## a million broken packets against the broker
-	node broker/test/fuzz/main.ts
+	node broker/test/hostile/main.ts
