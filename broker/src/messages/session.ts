@@ -61,6 +61,8 @@ export class Session {
   #count: number;
   #bytes: number;
   #sentUpTo: number;
+  /** QoS 2 up to this place is on the disk. */
+  #safe: number;
   #roomWaiters: (() => void)[] = [];
   #pumping = false;
 
@@ -80,6 +82,7 @@ export class Session {
     // Places go on where the last life ended, so that no packet identifier in flight is given twice.
     this.#last = Math.max(extent?.last ?? 0, this.#sentUpTo);
     this.#loaded = extent === undefined ? this.#last : extent.first - 1;
+    this.#safe = this.#last;
     this.#count = extent?.count ?? 0;
     this.#bytes = extent?.bytes ?? 0;
     for (const id of left?.incoming ?? []) this.incoming.add(id);
@@ -137,10 +140,32 @@ export class Session {
     const entry: QueueEntry = { seq: this.#last, message, qos, retain, subscription_ids, released: false, sent: false };
     this.#count += 1;
     this.#bytes += message.bytes;
-    if (this.isStored) store.append(this.number, entry);
+    if (this.isStored) {
+      store.append(this.number, entry);
+      if (qos === 2) this.#makeSafe(entry.seq);
+    }
     if (!this.isStored || (this.#loaded === entry.seq - 1 && this.#hasMemory)) this.#keep(entry);
     if (!this.durable) this.#dropBeyondCaps();
     this.#pump();
+  }
+
+  /**
+   * A QoS 2 message is sent only when a kill can no longer take it back: its receiver keeps the packet identifier, and
+   * would take another message under it for the same one.
+   */
+  #makeSafe(seq: number): void {
+    const { store } = this.#rules;
+    if (!store.durable) {
+      this.#safe = seq;
+      return;
+    }
+    store.commit().then(
+      () => {
+        this.#safe = Math.max(this.#safe, seq);
+        this.#pump();
+      },
+      () => undefined, // the store is closing: whoever waits for an answer hears of it
+    );
   }
 
   /** Calls back when few enough messages wait for whoever fills the queue from elsewhere. */
@@ -263,6 +288,7 @@ export class Session {
     if (entry === undefined) return undefined;
     // One that is 65,535 places older and still in flight has the same packet identifier.
     if (this.#inflight.has(packetIdOf(entry.seq))) return undefined;
+    if (entry.qos === 2 && entry.seq > this.#safe && this.isStored) return undefined;
     this.#head += 1;
     this.#waitingBytes -= entry.message.bytes;
     if (this.#head === this.#waiting.length) {
