@@ -63,6 +63,8 @@ export class Session {
   #sentUpTo: number;
   /** QoS 2 up to this place is on the disk. */
   #safe: number;
+  /** QoS 2 that the client has, while that is on its way to the disk. */
+  readonly #releasing = new Set<QueueEntry>();
   #roomWaiters: (() => void)[] = [];
   #pumping = false;
 
@@ -197,11 +199,34 @@ export class Session {
       this.#pump();
       return;
     }
-    if (!entry.released) {
-      entry.released = true;
-      if (this.isStored) this.#rules.store.release(this.number, entry);
+    if (entry.released) {
+      if (!this.#releasing.has(entry)) this.#link?.sendAck(ACK.pubrel, packetId, REASON.success);
+      return;
     }
-    this.#link?.sendAck(ACK.pubrel, packetId, REASON.success);
+    entry.released = true;
+    this.#release(packetId, entry);
+  }
+
+  /**
+   * PUBREL lets the client forget the identifier. After a kill the message must not come under it again, so that the
+   * client has it is on the disk first.
+   */
+  #release(packetId: number, entry: QueueEntry): void {
+    const { store } = this.#rules;
+    if (this.isStored) store.release(this.number, entry);
+    if (!this.isStored || !store.durable) {
+      this.#link?.sendAck(ACK.pubrel, packetId, REASON.success);
+      return;
+    }
+    this.#releasing.add(entry);
+    store.commit().then(
+      () => {
+        this.#releasing.delete(entry);
+        if (this.#inflight.get(packetId) === entry) this.#link?.sendAck(ACK.pubrel, packetId, REASON.success);
+        this.#pump();
+      },
+      () => undefined, // the store is closing
+    );
   }
 
   onPubcomp(packetId: number): void {
@@ -227,6 +252,7 @@ export class Session {
       for (const id of this.incoming) store.deleteIncoming(this.number, id);
     }
     this.#inflight.clear();
+    this.#releasing.clear();
     this.#waiting = [];
     this.#head = 0;
     this.#waitingBytes = 0;
@@ -288,7 +314,7 @@ export class Session {
     if (entry === undefined) return undefined;
     // One that is 65,535 places older and still in flight has the same packet identifier.
     if (this.#inflight.has(packetIdOf(entry.seq))) return undefined;
-    if (entry.qos === 2 && entry.seq > this.#safe && this.isStored) return undefined;
+    if (entry.qos === 2 && this.isStored && (entry.seq > this.#safe || this.#releasing.has(entry))) return undefined;
     this.#head += 1;
     this.#waitingBytes -= entry.message.bytes;
     if (this.#head === this.#waiting.length) {
