@@ -107,6 +107,23 @@ test('a subscriber that reads late gets everything at QoS 1 in order, and holds 
   );
 });
 
+test('a client that leaves too much unread loses QoS 0, counted, and gets QoS 1 all the same', async (t) => {
+  const { client, metrics } = await startRig(t, { limits: { unsent_bytes_max: 4 * MIB } });
+  const slow = await client('alice');
+  const inbox = new Inbox(slow);
+  await slow.subscribeAsync({ 'house/picture': { qos: 0 }, 'house/bell': { qos: 1 } });
+  slow.stream.pause();
+  const ringer = await client('carol');
+  for (let index = 0; index < 40; index++)
+    await ringer.publishAsync('house/picture', Buffer.alloc(MIB / 2), { qos: 0 });
+  await ringer.publishAsync('house/bell', 'x', { qos: 1 });
+  slow.stream.resume();
+  await inbox.until(({ topic }) => topic === 'house/bell');
+  const pictures = inbox.seen.filter(({ topic }) => topic === 'house/picture').length;
+  assert.ok(pictures > 0 && pictures < 40, `${pictures} of 40 arrived`);
+  assert.match(await metrics.registry.metrics(), new RegExp(`mqtt_messages_dropped_total ${40 - pictures}\\b`, 'u'));
+});
+
 test('a stranger that sends nothing but a large packet is cut before it is buffered', async (t) => {
   const { socket } = await startRig(t);
   const stranger = await socket();

@@ -1,6 +1,8 @@
 // Owns the run of healthy clients beside bad neighbours: one that is frozen, one that reads a byte a second, and one that
 // comes back to a long queue.
+import { spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { generate, type Packet } from 'mqtt-packet';
 import { publishAll } from '../../../bench/db/publisher.ts';
@@ -81,17 +83,18 @@ export async function runNeighbours({ folder, queued, seconds }: NeighboursOptio
     for (let index = 0; index < FLOOD_MESSAGES; index++)
       flooder.publish('flood', Buffer.alloc(FLOOD_BYTES), { qos: 0 });
   }, FLOOD_EVERY_MS);
-  let drained = 0;
-  const owner = await connectAsync(url, { clientId: 'long-away', clean: false });
-  owner.on('message', (topic) => {
-    if (topic === 'backlog') drained += 1;
+  const owner = spawn(process.execPath, [fileURLToPath(new URL('./long-away.ts', import.meta.url)), url], {
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
+  const drained = new Promise<number>((resolve) => owner.stdout.once('data', (text) => resolve(Number(text))));
   try {
     const beside = await measure(hop, RATE_HZ, RATE_HZ * seconds);
-    return { alone, beside, drained };
+    owner.kill();
+    return { alone, beside, drained: await drained };
   } finally {
+    owner.kill();
     clearInterval(flood);
     for (const socket of sockets) socket.destroy();
-    await Promise.all([flooder.endAsync(true), owner.endAsync(true)]);
+    await flooder.endAsync(true);
   }
 }
