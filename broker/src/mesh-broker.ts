@@ -4,11 +4,11 @@ import type { Identity } from '@monitor-mesh/shared/access.ts';
 import type { ServiceName } from '@monitor-mesh/shared/contract.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
-import type { Authenticate } from './connect-gate.ts';
+import type { Authenticate } from './access/connect-gate.ts';
+import type { TlsListenerOptions } from './doors/tls-listener.ts';
+import type { WebSocketListenerOptions } from './doors/websocket-listener.ts';
 import type { Limits } from './limits.ts';
 import type { BrokerStore } from './store/broker-store.ts';
-import type { TlsListenerOptions } from './tls-listener.ts';
-import type { WebSocketListenerOptions } from './websocket-listener.ts';
 
 export interface BrokerOptions {
   readonly log: Log;

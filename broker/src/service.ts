@@ -12,8 +12,8 @@ import {
   type ServiceModule,
 } from '@monitor-mesh/shared/service.ts';
 import { isoOf } from '@monitor-mesh/shared/time.ts';
+import { createAuthenticate } from './access/caller-identity.ts';
 import { createBroker, type MeshBroker } from './broker.ts';
-import { createAuthenticate } from './caller-identity.ts';
 import { BROKER_VARIABLES } from './config.ts';
 import type { Limits } from './limits.ts';
 import { LmdbStore } from './store/lmdb-store.ts';

@@ -1,6 +1,6 @@
 // Owns the $SYS topics: the broker's own figures under the names that mosquitto's users know.
 import type { Metrics } from '@monitor-mesh/shared/metrics.ts';
-import type { Engine } from './engine.ts';
+import type { Engine } from './engine/engine.ts';
 
 /** Messages counted since the broker started, for `$SYS` and for the metrics, which are brought up to date when asked. */
 export class Traffic {

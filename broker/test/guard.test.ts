@@ -5,8 +5,8 @@ import { connect, createServer } from 'node:net';
 import { duplexPair } from 'node:stream';
 import test from 'node:test';
 import { generate } from 'mqtt-packet';
+import { PacketGuard, type PacketReader } from '../src/doors/packet-guard.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
-import { PacketGuard, type PacketReader } from '../src/packet-guard.ts';
 import { Inbox, ignore, PASSWORD, startRig, within } from './rig.ts';
 
 const MIB = 1024 * 1024;

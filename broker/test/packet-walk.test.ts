@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { generate, type Packet, type QoS } from 'mqtt-packet';
+import { formatReplacement, PacketWalk } from '../src/doors/packet-walk.ts';
 import { OVERSIZED_TOPIC } from '../src/internal-topics.ts';
-import { formatReplacement, PacketWalk } from '../src/packet-walk.ts';
 
 const LIMITS = {
   first_packet_bytes_max: 200,

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Party } from '@monitor-mesh/shared/contract.ts';
-import { decidePublish, type Offered } from '../src/publish-decision.ts';
-import { TopicRules } from '../src/topic-rules.ts';
+import { decidePublish, type Offered } from '../src/access/publish-decision.ts';
+import { TopicRules } from '../src/access/topic-rules.ts';
 
 const NOW = 1_800_000_000_000;
 const rules = new TopicRules();

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import test, { type TestContext } from 'node:test';
 import { WebSocket } from 'ws';
-import { upgradeFault } from '../src/websocket-listener.ts';
+import { upgradeFault } from '../src/doors/websocket-listener.ts';
 import { ignore, type Rig, startRig, visit, within } from './rig.ts';
 
 const PAGE = 'http://house.example:8123';

@@ -1,7 +1,7 @@
 // Owns the way from a message as the engine holds it (a last will) to one of the plane.
 import { isMid, MID_PROPERTY } from '@monitor-mesh/shared/mid.ts';
-import type { EnginePacket, PacketProperties } from '../engine.ts';
-import type { Offered } from '../publish-decision.ts';
+import type { Offered } from '../access/publish-decision.ts';
+import type { EnginePacket, PacketProperties } from '../engine/engine.ts';
 import { userProperty } from './publish-packet.ts';
 import { PROPERTY } from './wire.ts';
 

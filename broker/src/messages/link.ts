@@ -1,6 +1,7 @@
 // Owns one live connection as the messages see it: bytes out, acknowledgements in the order of what they answer.
-import type { EngineClient } from '../engine.ts';
-import type { PacketGuard } from '../packet-guard.ts';
+
+import type { PacketGuard } from '../doors/packet-guard.ts';
+import type { EngineClient } from '../engine/engine.ts';
 import type { Traffic } from '../sys-topics.ts';
 import type { Form, Message } from './message.ts';
 import type { PublishPacket } from './publish-packet.ts';

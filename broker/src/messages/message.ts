@@ -1,5 +1,5 @@
 // Owns one message on its way through the broker, and its bytes as each receiver needs them.
-import type { Qos } from '../engine.ts';
+import type { Qos } from '../engine/engine.ts';
 import { PROPERTY, putVariableInteger, variableIntegerBytes } from './wire.ts';
 
 const NOTHING = Buffer.alloc(0);

@@ -1,6 +1,6 @@
 // Owns reading a PUBLISH and its acknowledgements from the wire, strictly: what is malformed ends the connection.
 import { isMid, MID_PROPERTY } from '@monitor-mesh/shared/mid.ts';
-import type { Qos } from '../engine.ts';
+import type { Qos } from '../engine/engine.ts';
 import { MALFORMED, PROPERTY, PROTOCOL_ERROR, ProtocolFault, TOPIC_NAME_INVALID } from './wire.ts';
 
 export interface PublishPacket {

@@ -1,5 +1,5 @@
 // Owns who gets a message: live and stored subscriptions of every session, one answer for each topic, remembered.
-import type { EngineSubscription } from '../engine.ts';
+import type { EngineSubscription } from '../engine/engine.ts';
 import type { Session } from './session.ts';
 import { TopicTree } from './topic-tree.ts';
 

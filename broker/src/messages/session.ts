@@ -1,6 +1,6 @@
 // Owns one client's session: what waits for it, what it was sent and has not acknowledged, in order, under its window.
 import type { Party } from '@monitor-mesh/shared/contract.ts';
-import type { EngineSubscription } from '../engine.ts';
+import type { EngineSubscription } from '../engine/engine.ts';
 import type { BrokerStore, QueueEntry, QueueExtent } from '../store/broker-store.ts';
 import type { Link } from './link.ts';
 import type { Message } from './message.ts';

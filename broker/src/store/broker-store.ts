@@ -1,6 +1,6 @@
 // Owns what the broker remembers, as an interface: sessions, what waits for them, retained messages, last wills.
 import type { Party } from '@monitor-mesh/shared/contract.ts';
-import type { EngineSubscription } from '../engine.ts';
+import type { EngineSubscription } from '../engine/engine.ts';
 import type { Message } from '../messages/message.ts';
 
 /** A session that outlives its connections. */

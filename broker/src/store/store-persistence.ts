@@ -1,7 +1,7 @@
 // Owns the interface of aedes-persistence 10 on a store, with which a stock Aedes keeps everything there; the mesh's own
 // broker moves its messages past the engine and uses EnginePersistence instead.
 import { Readable } from 'node:stream';
-import type { EngineSubscription } from '../engine.ts';
+import type { EngineSubscription } from '../engine/engine.ts';
 import { RetainedMessages } from '../messages/retained.ts';
 import { TopicTree } from '../messages/topic-tree.ts';
 import type { BrokerStore } from './broker-store.ts';

@@ -1,5 +1,5 @@
 // Owns the end of sessions whose time has come, also those that an earlier life of the broker left.
-import type { MessagePlane } from './messages/message-plane.ts';
+import type { MessagePlane } from '../messages/message-plane.ts';
 import type { SessionLedger } from './session-ledger.ts';
 
 /** Erases every session that ended while nobody was connected. */

@@ -1,7 +1,7 @@
 // Owns the stream between a connection and the broker: packets are walked and told apart on their way in, merged and
 // counted on their way out.
 import { Duplex } from 'node:stream';
-import type { Limits } from './limits.ts';
+import type { Limits } from '../limits.ts';
 import { readHead } from './packet-head.ts';
 import { PacketWalk } from './packet-walk.ts';
 

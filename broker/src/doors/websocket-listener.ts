@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
-import type { Caller } from './connect-gate.ts';
+import type { Caller } from '../access/connect-gate.ts';
 import { addressOf, type Listener, listenOn } from './tcp-listener.ts';
 
 /** `mqtt` by MQTT 3.1.1 and 5.0 [MQTT-6.0.0-3]; `mqttv3.1` is what Paho offered before. */

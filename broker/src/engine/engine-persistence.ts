@@ -1,10 +1,10 @@
 // Owns what the engine may ask of the broker's memory. Queues are the plane's: to the engine they are always empty.
 import { Readable } from 'node:stream';
+import { offeredOf } from '../messages/engine-message.ts';
+import { Message } from '../messages/message.ts';
+import type { MessagePlane } from '../messages/message-plane.ts';
+import type { BrokerStore } from '../store/broker-store.ts';
 import type { EnginePacket, EngineSubscription } from './engine.ts';
-import { offeredOf } from './messages/engine-message.ts';
-import { Message } from './messages/message.ts';
-import type { MessagePlane } from './messages/message-plane.ts';
-import type { BrokerStore } from './store/broker-store.ts';
 
 interface ClientKey {
   readonly id: string;

@@ -2,7 +2,7 @@
 import type { Identity } from '@monitor-mesh/shared/access.ts';
 import type { Authenticator } from '@monitor-mesh/shared/auth/authenticator.ts';
 import { anyHas, isLoopback, type Network } from '@monitor-mesh/shared/auth/networks.ts';
-import type { Authenticate } from './broker.ts';
+import type { Authenticate } from '../broker.ts';
 
 export interface CallerPolicy {
   readonly authenticator: Authenticator;

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { createServer } from 'node:tls';
 import { MeshError, reasonOf } from '@monitor-mesh/shared/errors.ts';
-import type { Caller } from './connect-gate.ts';
+import type { Caller } from '../access/connect-gate.ts';
 import { addressOf, type Listener, listenOn } from './tcp-listener.ts';
 
 export interface TlsListenerOptions {

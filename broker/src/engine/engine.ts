@@ -2,9 +2,9 @@
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { Aedes, type AedesOptions } from 'aedes';
+import { TOPIC_ALIAS_MAX } from '../messages/link.ts';
 import type { EngineBus } from './engine-bus.ts';
 import type { EnginePersistence } from './engine-persistence.ts';
-import { TOPIC_ALIAS_MAX } from './messages/link.ts';
 
 export type Qos = 0 | 1 | 2;
 

@@ -1,18 +1,18 @@
 // Owns what the engine asks at each packet of its own, and performs what the decisions of the other files say.
 import { type Identity, maySubscribe, type Verdict } from '@monitor-mesh/shared/access.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
-import type { ConnectGate } from './connect-gate.ts';
-import { durableFilters } from './durable-sessions.ts';
+import type { ConnectGate } from '../access/connect-gate.ts';
+import { decidePublish } from '../access/publish-decision.ts';
+import type { Refusals } from '../access/refusals.ts';
+import type { TopicRules } from '../access/topic-rules.ts';
+import { PacketGuard } from '../doors/packet-guard.ts';
+import { hasForbiddenText, isInternal } from '../internal-topics.ts';
+import type { Limits } from '../limits.ts';
+import { offeredOf } from '../messages/engine-message.ts';
+import type { MessagePlane } from '../messages/message-plane.ts';
+import { durableFilters } from '../sessions/durable-sessions.ts';
+import type { SessionLedger } from '../sessions/session-ledger.ts';
 import type { EngineClient, EngineHooks, EnginePacket, EngineSubscription } from './engine.ts';
-import { hasForbiddenText, isInternal } from './internal-topics.ts';
-import type { Limits } from './limits.ts';
-import { offeredOf } from './messages/engine-message.ts';
-import type { MessagePlane } from './messages/message-plane.ts';
-import { PacketGuard } from './packet-guard.ts';
-import { decidePublish } from './publish-decision.ts';
-import type { Refusals } from './refusals.ts';
-import type { SessionLedger } from './session-ledger.ts';
-import type { TopicRules } from './topic-rules.ts';
 
 export interface HookParts {
   readonly log: Log;

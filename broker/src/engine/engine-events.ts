@@ -3,12 +3,12 @@ import { isService } from '@monitor-mesh/shared/access.ts';
 import { codeOf } from '@monitor-mesh/shared/errors.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Gauge } from '@monitor-mesh/shared/metrics.ts';
-import type { ConnectGate } from './connect-gate.ts';
-import { keepSubscriptions } from './durable-sessions.ts';
+import type { ConnectGate } from '../access/connect-gate.ts';
+import { PacketGuard } from '../doors/packet-guard.ts';
+import type { MessagePlane } from '../messages/message-plane.ts';
+import { keepSubscriptions } from '../sessions/durable-sessions.ts';
+import type { SessionLedger } from '../sessions/session-ledger.ts';
 import type { Engine, EngineClient } from './engine.ts';
-import type { MessagePlane } from './messages/message-plane.ts';
-import { PacketGuard } from './packet-guard.ts';
-import type { SessionLedger } from './session-ledger.ts';
 
 export interface EngineEventParts {
   readonly engine: Engine;

@@ -1,8 +1,8 @@
 // Owns what becomes of one PUBLISH: refused with a reason, or carried on with its identity, its age limit and its rank.
 import type { TopicDefinition } from '@monitor-mesh/shared/contract.ts';
 import { MID_PROPERTY, newMid } from '@monitor-mesh/shared/mid.ts';
-import { OVERSIZED_TOPIC, parseOversized, shortTopic } from './internal-topics.ts';
-import { userProperty } from './messages/publish-packet.ts';
+import { OVERSIZED_TOPIC, parseOversized, shortTopic } from '../internal-topics.ts';
+import { userProperty } from '../messages/publish-packet.ts';
 import type { TopicRule } from './topic-rules.ts';
 
 /** A PUBLISH as its sender wrote it, as far as the decision needs it. */

@@ -1,7 +1,7 @@
 // Owns the sessions that the contract promises: they exist before their first visit, with their subscriptions.
 import { durableClientId, type Party, type ServiceName, TOPIC_LIST } from '@monitor-mesh/shared/contract.ts';
 import { filterOf } from '@monitor-mesh/shared/topic.ts';
-import type { MessagePlane } from './messages/message-plane.ts';
+import type { MessagePlane } from '../messages/message-plane.ts';
 import { SESSION_NEVER_EXPIRES, type SessionLedger } from './session-ledger.ts';
 
 /** The filters whose messages wait for a service when it is away. */

@@ -3,9 +3,9 @@ import type { Identity } from '@monitor-mesh/shared/access.ts';
 import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import type { Log } from '@monitor-mesh/shared/log.ts';
 import type { Counter } from '@monitor-mesh/shared/metrics.ts';
-import type { Engine, EngineClient, Refusal } from './engine.ts';
-import { hasForbiddenText } from './internal-topics.ts';
-import { SESSION_NEVER_EXPIRES, type SessionLedger } from './session-ledger.ts';
+import type { Engine, EngineClient, Refusal } from '../engine/engine.ts';
+import { hasForbiddenText } from '../internal-topics.ts';
+import { SESSION_NEVER_EXPIRES, type SessionLedger } from '../sessions/session-ledger.ts';
 
 /** Where a connection comes from. */
 export interface Caller {

@@ -1,7 +1,7 @@
 // Owns the TCP door of the broker.
 import { createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Caller } from './connect-gate.ts';
+import type { Caller } from '../access/connect-gate.ts';
 
 export interface Listener {
   readonly port: number;

@@ -1,7 +1,7 @@
 // Owns the walk along MQTT packets in a stream of bytes: what passes, what is replaced, what ends the connection.
 import { isOwnTopic } from '@monitor-mesh/shared/topic-index.ts';
-import { formatOversized, OVERSIZED_TOPIC, type Oversized, shortTopic } from './internal-topics.ts';
-import type { Limits } from './limits.ts';
+import { formatOversized, OVERSIZED_TOPIC, type Oversized, shortTopic } from '../internal-topics.ts';
+import type { Limits } from '../limits.ts';
 import { type PacketHead, packetFault, readHead } from './packet-head.ts';
 
 const CONNECT = 1;
