@@ -88,9 +88,9 @@ test('a screen that comes back with its last id receives what came after it, by 
 test('a last id from another life of the feed gets a reset and the picture', async (t) => {
   const mesh = await startMesh(t);
   const stream = await openStream(t, `${mesh.url}/events`, { ...bearer(mesh.token), 'last-event-id': 'old-12' });
-  await until('the picture', () => stream.events.length === 2);
+  await until('the picture', () => stream.events.length >= 2); // services that have just started may follow it
   assert.deepEqual(
-    stream.events.map(({ event }) => event),
+    stream.events.slice(0, 2).map(({ event }) => event),
     ['reset', 'snapshot'],
   );
 });
