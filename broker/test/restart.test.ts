@@ -174,3 +174,45 @@ test('a retained message that was cleared stays cleared', async (t) => {
   await inbox.until(({ topic }) => topic === 'house/door');
   assert.deepEqual(inbox.texts(), ['open']);
 });
+
+test('what an absent session was sent at its return comes with DUP after a kill, however soon that was [MQTT-3.3.1-1]', async (t) => {
+  const folder = newFolder(t);
+  const before = await startRig(t, { consumers: [], ...(await storeIn(folder)) });
+  const session = { clientId: 'tablet', clean: false, version: 4 } as const;
+  const { wire: first } = await openWire(before, session);
+  await subscribe(first, 'bell', 1);
+  first.send({ cmd: 'disconnect' });
+  await first.end();
+  const { wire: ringer } = await openWire(before, { clientId: 'ringer', version: 4 });
+  ringer.send(publish('bell', 'x', { qos: 1, messageId: 1 }));
+  await ringer.next();
+  const { wire: back } = await openWire(before, session);
+  const seen = await back.next();
+  snapshot(folder);
+
+  const after = await startRig(t, { consumers: [], ...(await storeIn(folder, 'killed.lmdb')) });
+  const { wire: again } = await openWire(after, session);
+  const resent = await again.next();
+  assert.deepEqual([seen.dup, resent.dup], [false, true]);
+  assert.equal(resent.messageId, seen.messageId);
+});
+
+test('a command that waited, was never sent and has expired is not delivered after a restart', async (t) => {
+  let now = Date.now();
+  const folder = newFolder(t);
+  const alarmOf = { clientId: 'mesh-alarm', clean: false, protocolVersion: 5 } as const;
+  const before = await startRig(t, { ...(await storeIn(folder)), now: () => now });
+  const alarm = await before.visit('alarm', alarmOf);
+  const person = await before.client('carol');
+  await person.publishAsync('alarm/cmd', 'first', { qos: 1 });
+  await alarm.inbox.count(1);
+  await alarm.client.endAsync();
+  await person.publishAsync('alarm/cmd', 'stale', { qos: 1 });
+  await before.broker.close();
+  now += 3_600_000;
+  const after = await startRig(t, { ...(await storeIn(folder)), now: () => now });
+  const { inbox } = await after.visit('alarm', alarmOf);
+  await (await after.client('carol')).publishAsync('alarm/cmd', 'fresh', { qos: 1 });
+  await inbox.until(({ text }) => text === 'fresh');
+  assert.deepEqual(inbox.texts('alarm/cmd'), ['fresh']);
+});

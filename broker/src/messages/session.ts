@@ -32,8 +32,8 @@ export interface SessionIdentity {
 const MEMORY_ENTRIES = 1_000;
 const MEMORY_BYTES = 1024 * 1024;
 const READ_COUNT = 500;
-/** The note of what was sent runs ahead of the sending by this much: one write for that many messages. */
-const SENT_STEP = 256;
+/** The note of what was sent runs ahead of the sending by this much: one write for half as many messages. */
+const SENT_AHEAD = 2_048;
 /** Packet identifiers are 1 to 65,535 [MQTT-2.2.1-3]; each follows from the message's place in its queue. */
 const PACKET_IDS = 65_535;
 const SHIFT_AT = 1_000;
@@ -60,7 +60,11 @@ export class Session {
   #loaded: number;
   #count: number;
   #bytes: number;
+  /** Places up to this one may have been sent by the last life. */
+  readonly #sentBefore: number;
+  /** Noted as sent, ahead of the sending; and how much of that note is on the disk. */
   #sentUpTo: number;
+  #sentSafe: number;
   /** QoS 2 up to this place is on the disk. */
   #safe: number;
   /** QoS 2 that the client has, while that is on its way to the disk. */
@@ -79,7 +83,9 @@ export class Session {
     this.durable = durable;
     this.role = role;
     this.#rules = rules;
-    this.#sentUpTo = number === 0 ? 0 : rules.store.sentUpTo(number);
+    this.#sentBefore = number === 0 ? 0 : rules.store.sentUpTo(number);
+    this.#sentUpTo = this.#sentBefore;
+    this.#sentSafe = number > 0 && rules.store.durable ? this.#sentBefore : Number.POSITIVE_INFINITY;
     const extent = left?.extent;
     // Places go on where the last life ended, so that no packet identifier in flight is given twice.
     this.#last = Math.max(extent?.last ?? 0, this.#sentUpTo);
@@ -269,52 +275,76 @@ export class Session {
     if (!link?.isReady || this.#pumping) return;
     this.#pumping = true;
     const window = Math.min(this.#rules.inflight_max, link.receive_maximum);
-    let sent = 0;
     while (this.#inflight.size < window && link.takes) {
-      const entry = this.#next();
-      if (entry === undefined) break;
-      if (this.#send(entry, link)) sent = entry.seq;
-    }
-    if (this.isStored && sent > this.#sentUpTo) {
-      this.#sentUpTo = sent + SENT_STEP;
-      this.#rules.store.noteSent(this.number, this.#sentUpTo);
+      const entry = this.#peek();
+      if (entry === undefined || !this.#isNoted(entry.seq)) break;
+      this.#take(entry);
+      this.#send(entry, link);
     }
     this.#pumping = false;
     if (this.#waitingCount < MEMORY_ENTRIES) this.#wakeRoomWaiters();
   }
 
-  /** Whether it was sent; what may not be sent is finished with. */
-  #send(entry: QueueEntry, link: Link): boolean {
+  /**
+   * Whether a place may be sent: only when the next life will know of it, so that it marks what it sends again
+   * [MQTT-3.3.1-1] and gives nobody else its packet identifier. The note runs ahead: in general nobody waits for it.
+   */
+  #isNoted(seq: number): boolean {
+    const { store } = this.#rules;
+    if (this.isStored && seq + SENT_AHEAD / 2 > this.#sentUpTo) {
+      const upTo = seq + SENT_AHEAD;
+      this.#sentUpTo = upTo;
+      store.noteSent(this.number, upTo);
+      if (store.durable)
+        store.commit().then(
+          () => {
+            this.#sentSafe = Math.max(this.#sentSafe, upTo);
+            this.#pump();
+          },
+          () => undefined, // the store is closing
+        );
+    }
+    return seq <= this.#sentSafe;
+  }
+
+  /** What may not be sent is finished with. */
+  #send(entry: QueueEntry, link: Link): void {
     const packet_id = packetIdOf(entry.seq);
     if (entry.released) {
       this.#inflight.set(packet_id, entry);
       link.sendAck(ACK.pubrel, packet_id, REASON.success); // [MQTT-4.4.0-1]
-      return false;
+      return;
     }
     const { message } = entry;
     const { mayRead, onExpired, now } = this.#rules;
-    const expired = !entry.sent && message.isExpired(now());
+    // A QoS 2 message that may have been sent left its identifier with the client: only its course to the end frees it.
+    const expired = message.isExpired(now()) && !(entry.sent && entry.qos === 2);
     if (expired || !mayRead(this.role, message.topic)) {
       if (expired) onExpired(message.topic);
       this.#finish(packet_id, entry);
-      return false;
+      return;
     }
     this.#inflight.set(packet_id, entry);
     const { qos, retain, subscription_ids } = entry;
     const dup = entry.sent; // [MQTT-3.3.1-1]
     entry.sent = true;
-    if (link.sendMessage(message, { qos, retain, dup, packet_id, subscription_ids })) return true;
+    if (link.sendMessage(message, { qos, retain, dup, packet_id, subscription_ids })) return;
     this.#finish(packet_id, entry); // larger than the client takes: as if it had been sent [MQTT-3.1.2-25]
-    return false;
   }
 
-  #next(): QueueEntry | undefined {
+  /** The oldest that waits, unless it must wait longer. */
+  #peek(): QueueEntry | undefined {
     if (this.#waitingCount === 0 && this.#loaded < this.#last) this.#load();
     const entry = this.#waiting[this.#head];
     if (entry === undefined) return undefined;
     // One that is 65,535 places older and still in flight has the same packet identifier.
     if (this.#inflight.has(packetIdOf(entry.seq))) return undefined;
     if (entry.qos === 2 && this.isStored && (entry.seq > this.#safe || this.#releasing.has(entry))) return undefined;
+    return entry;
+  }
+
+  /** Takes out what `#peek` gave. */
+  #take(entry: QueueEntry): void {
     this.#head += 1;
     this.#waitingBytes -= entry.message.bytes;
     if (this.#head === this.#waiting.length) {
@@ -324,13 +354,12 @@ export class Session {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
     }
-    return entry;
   }
 
   #load(): void {
     const entries = this.#rules.store.read(this.number, this.#loaded + 1, READ_COUNT);
     for (const entry of entries) {
-      if (entry.seq <= this.#sentUpTo) entry.sent = true;
+      if (entry.seq <= this.#sentBefore) entry.sent = true;
       this.#keep(entry);
     }
     if (entries.length === 0) this.#loaded = this.#last;
@@ -365,8 +394,9 @@ export class Session {
     const { queue_messages_max, queue_bytes_max, memory_queue_bytes_max, onDropped } = this.#rules;
     const bytesMax = this.isStored ? queue_bytes_max : memory_queue_bytes_max;
     while (this.#count > queue_messages_max || this.#bytes > bytesMax) {
-      const oldest = this.#next();
+      const oldest = this.#peek();
       if (oldest === undefined) return; // all of it is in flight: the window bounds that
+      this.#take(oldest);
       this.#forget(oldest);
       onDropped(this);
     }
