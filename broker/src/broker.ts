@@ -50,7 +50,7 @@ class Broker implements MeshBroker {
   readonly #log: Log;
   readonly #limits: Limits;
   readonly #now: () => number;
-  readonly #ledger = new SessionLedger();
+  readonly #ledger: SessionLedger;
   readonly #rules = new TopicRules();
   readonly #traffic: Traffic;
   readonly #guards = new Set<PacketGuard>();
@@ -70,6 +70,7 @@ class Broker implements MeshBroker {
     this.#log = log;
     this.#now = now;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#ledger = new SessionLedger(this.#limits.sessions_max);
     this.#clients = metrics.gauge('mqtt_clients', 'Clients that are connected');
     this.#store = store ?? new MemoryStore();
     this.#traffic = new Traffic(metrics);

@@ -24,6 +24,7 @@ export interface Limits {
   readonly retained_bytes_max: number;
   readonly free_disk_bytes_min: number;
   readonly subscriptions_max: number;
+  readonly sessions_max: number;
   readonly drain_timeout_ms: number;
   readonly reject_window_ms: number;
   readonly sys_interval_ms: number;
@@ -68,6 +69,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   retained_bytes_max: 64 * MIB,
   /** Below it nothing is promised: the rest of the machine needs a disk as well. */
   free_disk_bytes_min: 256 * MIB,
+  /** A house has dozens of clients; a script that invents client ids stops here. */
+  sessions_max: 10_000,
   /** Home Assistant has hundreds. */
   subscriptions_max: 5_000,
   /** A frozen subscriber is cut after this time; a tablet that changes its access point needs about two seconds. */

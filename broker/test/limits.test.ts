@@ -81,6 +81,14 @@ test("the queue of a person's client keeps the newest messages", async (t) => {
   assert.match(await rig.metrics.registry.metrics(), /mqtt_messages_dropped_total 7/u);
 });
 
+test('a client that invents client ids comes to an end, and those that are known go on', async (t) => {
+  const rig = await startRig(t, { consumers: [], limits: { sessions_max: 2 } });
+  for (const clientId of ['a', 'b']) await (await rig.client('alice', { clientId, clean: false })).endAsync();
+  await assert.rejects(rig.client('alice', { clientId: 'c', clean: false }), { code: 2 });
+  await (await rig.client('alice', { clientId: 'a', clean: true })).endAsync();
+  await rig.client('alice', { clientId: 'c' });
+});
+
 test('more retained bytes than the broker keeps are refused, and what is kept stays', async (t) => {
   const rig = await startRig(t, { consumers: [], limits: { retained_bytes_max: 1_000 } });
   const ringer = await rig.client('carol');

@@ -46,6 +46,12 @@ function ownerOf(clientId: string): ServiceName | undefined {
 
 export class SessionLedger {
   readonly #entries = new Map<string, Entry>();
+  readonly #max: number;
+
+  /** @param max client ids known at once, connected or with a session: a client that invents them must not fill the disk */
+  constructor(max: number) {
+    this.#max = max;
+  }
 
   /** Enters a session that exists in the persistence. */
   enter({ client_id, user, role, durable, expiry_s, ends_at_ms }: Session): void {
@@ -86,6 +92,7 @@ export class SessionLedger {
     if (entry?.durable)
       return cleanStart ? refuse('a clean start would erase messages that are promised to this service') : ALLOWED;
     if (entry && entry.user !== who.user) return refuse('the client id belongs to another user');
+    if (!entry && this.#entries.size >= this.#max) return refuse(`expected at most ${this.#max} sessions`);
     return ALLOWED;
   }
 
