@@ -301,7 +301,7 @@ export class MessagePlane implements PacketReader {
       refusals.onDenied(session.client_id, topic, obstacle);
       if (qos === 0) return;
       if (link.version === 5) link.answer(type, packet_id, undefined, REASON.quota_exceeded, obstacle);
-      else this.#starved.add(guard);
+      else this.#starve(guard);
       return;
     }
     const { payload } = packet;
@@ -367,6 +367,13 @@ export class MessagePlane implements PacketReader {
     }
     this.#changed.clear();
     return store.commit();
+  }
+
+  /** Remembers a connection that gets no answer, as long as it lasts. */
+  #starve(guard: PacketGuard): void {
+    if (this.#starved.has(guard)) return;
+    this.#starved.add(guard);
+    guard.once('close', () => this.#starved.delete(guard));
   }
 
   /** Nothing can be kept for a while, or it can again: then old clients come back and send again what had no answer. */

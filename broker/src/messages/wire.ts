@@ -19,10 +19,8 @@ export type AckType = (typeof ACK)[keyof typeof ACK];
 
 export const REASON = {
   success: 0x00,
-  no_subscribers: 0x10,
   unspecified: 0x80,
   not_authorized: 0x87,
-  topic_invalid: 0x90,
   packet_id_unknown: 0x92,
   quota_exceeded: 0x97,
 } as const;
