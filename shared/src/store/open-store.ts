@@ -1,6 +1,6 @@
 // Owns the choice of a database from `DATABASE_URL`.
-import { MeshError } from '../errors.ts';
-import { openSqliteReader, openSqliteStore } from './sqlite-store.ts';
+import { openMariadbReader, openMariadbStore } from './mariadb/store.ts';
+import { openSqliteReader, openSqliteStore } from './sqlite/store.ts';
 import type { Store, StoreReader } from './store.ts';
 
 /** `url` may hold a password: it is never printed. */
@@ -30,16 +30,20 @@ function parseSqlitePath(text: string): string | undefined {
   return path === undefined || path.trim() === '' || path === ':memory:' || path.endsWith('/') ? undefined : path;
 }
 
-const unsupported = (): MeshError => new MeshError('store_unsupported', 'MariaDB store is not part of this release');
+/** What a database of the PHP site is told and asked; SQLite has nothing to ask. */
+export interface OpenOptions {
+  /** Whether tables of the PHP site that are too narrow may be widened. Default true. */
+  readonly may_widen?: boolean;
+  /** Told before such a table is changed, or what is left out because it is not. */
+  readonly say?: (text: string) => void;
+}
 
 /** The one writer. */
-export async function openStore(target: DatabaseTarget): Promise<Store> {
-  if (target.kind === 'mariadb') throw unsupported();
-  return await openSqliteStore({ path: target.path });
-}
+export const openStore = (target: DatabaseTarget, options: OpenOptions = {}): Promise<Store> =>
+  target.kind === 'mariadb'
+    ? openMariadbStore({ ...options, url: target.url })
+    : openSqliteStore({ path: target.path });
 
 /** A reader beside the writer. */
-export async function openStoreReader(target: DatabaseTarget): Promise<StoreReader> {
-  if (target.kind === 'mariadb') throw unsupported();
-  return await openSqliteReader({ path: target.path });
-}
+export const openStoreReader = (target: DatabaseTarget): Promise<StoreReader> =>
+  target.kind === 'mariadb' ? openMariadbReader({ url: target.url }) : openSqliteReader({ path: target.path });

@@ -1,6 +1,6 @@
 // Owns a process that writes batches to a SQLite store until it is killed, and tells its parent what was acknowledged.
 import { argv } from 'node:process';
-import { openSqliteStore } from '../../src/store/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { change, delivery, raw } from './deliveries.ts';
 
 const [path = '', size = '25'] = argv.slice(2);

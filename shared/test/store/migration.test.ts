@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readMigrations } from '../../src/store/migration.ts';
-import { openSqliteReader, openSqliteStore } from '../../src/store/sqlite-store.ts';
+import { openSqliteReader, openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { changes } from './deliveries.ts';
 import { rowsIn, temporaryFolder, tryReader, tryStore } from './sqlite-bench.ts';
 

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import { openSqliteReader, openSqliteStore, type SqliteOptions } from '../../src/store/sqlite-store.ts';
+import { openSqliteReader, openSqliteStore, type SqliteOptions } from '../../src/store/sqlite/store.ts';
 import type { TableRow } from './store-model.ts';
 import type { Bench } from './store-suite.ts';
 
 const CLEAR = `DELETE FROM device; DELETE FROM device_event; DELETE FROM message; DELETE FROM inbox;
-  DELETE FROM raw_message; DELETE FROM messages; UPDATE sse SET id = '', state = '', date = ''`;
+  DELETE FROM raw_message; DELETE FROM messages; DELETE FROM energie; DELETE FROM reading;
+  DELETE FROM dispositifs; DELETE FROM text_image; UPDATE sse SET id = '', state = '', date = ''`;
 
 /** A folder that is removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, test } from 'node:test';
-import { openWriter, transaction } from '../../src/store/sqlite-connection.ts';
-import { isLocked } from '../../src/store/sqlite-fault.ts';
+import { openWriter, transaction } from '../../src/store/sqlite/connection.ts';
+import { isLocked } from '../../src/store/sqlite/fault.ts';
 import { temporaryFolder } from './sqlite-bench.ts';
 
 suite('connections to a SQLite file', () => {

@@ -5,9 +5,9 @@ import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../src/errors.ts';
 import { readMigrations } from '../../src/store/migration.ts';
-import { faultOf } from '../../src/store/sqlite-fault.ts';
-import { migrate } from '../../src/store/sqlite-migration.ts';
-import { prepareWriting } from '../../src/store/sqlite-writing.ts';
+import { faultOf } from '../../src/store/sqlite/fault.ts';
+import { migrate } from '../../src/store/sqlite/migration.ts';
+import { prepareWriting } from '../../src/store/sqlite/writing.ts';
 import { changes, NOW_MS } from './deliveries.ts';
 import { temporaryFolder } from './sqlite-bench.ts';
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { openRequest, openSqliteStore, storeOn } from '../../src/store/sqlite-store.ts';
-import { SqliteThread } from '../../src/store/sqlite-thread.ts';
+import { openRequest, openSqliteStore, storeOn } from '../../src/store/sqlite/store.ts';
+import { SqliteThread } from '../../src/store/sqlite/thread.ts';
 import { change, changes, delivery, raw } from './deliveries.ts';
 import { rowsIn, sqliteBench, temporaryFolder, tryReader, tryStore } from './sqlite-bench.ts';
 import { storeSuite } from './store-suite.ts';
@@ -193,6 +193,7 @@ suite('processes on one SQLite file', () => {
     assertWhole(path, 25);
     assert.deepEqual(rowsIn(path, 'SELECT number, name FROM schema_migration'), [
       { number: 1, name: '0001_foundation.sql' },
+      { number: 2, name: '0002_measurements_and_house.sql' },
     ]);
   });
 

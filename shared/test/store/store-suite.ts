@@ -8,10 +8,14 @@ import {
   change,
   changes,
   delivery,
+  dispositif,
   HOSTILE_TEXTS,
   message,
   NOW_MS,
   raw,
+  reading,
+  record,
+  textImage,
   UNSTORABLE,
 } from './deliveries.ts';
 import { expectedTables, sorted, TABLE_QUERIES, type TableName, type TableRow, type Tables } from './store-model.ts';
@@ -45,6 +49,7 @@ export async function tablesOf(bench: Bench): Promise<Tables> {
 export function storeSuite(name: string, makeBench: MakeBench): void {
   suite(name, () => {
     suite('writing', () => writingTests(makeBench));
+    suite('measurements and the house', () => measurementTests(makeBench));
     suite('once per mid', () => onceTests(makeBench));
     suite('reading', () => readingTests(makeBench));
     suite('life cycle', () => lifeCycleTests(makeBench));
@@ -178,6 +183,103 @@ function writingTests(makeBench: MakeBench): void {
     const store = await openedIn(t, await makeBench(t));
 
     assert.deepEqual(await store.apply([]), { applied: 0, duplicates: 0 });
+  });
+}
+
+function measurementTests(makeBench: MakeBench): void {
+  test('a record is one row of its table, and a second of the same instant completes or replaces it', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+    const cave = record({ table: 'temp_cave', values: { valeur: '17.0' } });
+
+    await store.apply([delivery('m1', record({ values: { conso: '58.9' } }), cave)]);
+    await store.apply([delivery('m2', record({ values: { pmax: '11.8' } }), record({ date: '2026-10-06 09:02:03' }))]);
+
+    assert.deepEqual((await tablesOf(bench)).energie, [
+      { date: '2026-10-05 09:02:03', conso: 58.9, pmax: 11.8 },
+      { date: '2026-10-06 09:02:03', conso: 58.9, pmax: 11.8 },
+    ]);
+    assert.deepEqual(await bench.rows('SELECT date, valeur FROM temp_cave'), [
+      { date: '2026-10-05 09:02:03', valeur: 17 },
+    ]);
+  });
+
+  test('a record for a table or column that is not there, or with a value that is no number, leaves nothing', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+    const before = await tablesOf(bench);
+    const bad = [
+      record({ table: 'temp_nulle_part', values: { valeur: '1' } }),
+      record({ values: { prix: '1' } }),
+      record({ values: { conso: 'beaucoup' } }),
+      record({ table: 'energie; DROP TABLE device' }),
+      record({ values: { 'conso)--': '1' } }),
+    ];
+    for (const [index, row] of bad.entries()) {
+      const batch = [delivery(`bad-${index}`, change(), row)];
+      await assert.rejects(store.apply(batch), { code: 'store_refused', retryable: false }, JSON.stringify(row));
+    }
+    assert.deepEqual(await tablesOf(bench), before);
+  });
+
+  test('a table that the configuration names is made when it is missing and left alone when it is not', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+    const bureau = record({ table: 'temp_bureau', values: { valeur: '20.5' } });
+    await assert.rejects(store.apply([delivery('m1', bureau)]), { code: 'store_refused' });
+
+    const wanted = [
+      { table: 'temp_bureau', columns: ['valeur'] },
+      { table: 'energie', columns: ['conso', 'pmax'] },
+    ];
+    await store.ensureTables(wanted);
+    await store.apply([delivery('m2', bureau)]);
+    await store.ensureTables(wanted);
+
+    assert.deepEqual(await bench.rows('SELECT date, valeur FROM temp_bureau'), [
+      { date: '2026-10-05 09:02:03', valeur: 20.5 },
+    ]);
+  });
+
+  test('a reading begins its series, replaces one of the same instant, and never mixes series', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+
+    await store.apply([delivery('m1', reading(), reading({ series: 'Energie-conso', value: -0.125 }))]);
+    await store.apply([delivery('m2', reading({ value: 60 }), reading({ ts_ms: NOW_MS + 1, value: 1e-300 }))]);
+
+    assert.deepEqual((await tablesOf(bench)).reading, [
+      { name: 'Energie-conso', ts_ms: NOW_MS, value: -0.125 },
+      { name: 'energie-conso', ts_ms: NOW_MS, value: 60 },
+      { name: 'energie-conso', ts_ms: NOW_MS + 1, value: 1e-300 },
+    ]);
+  });
+
+  test('a reading that is not a number is refused, and its new series is forgotten with it', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+
+    const batch = [delivery('m1', reading()), delivery('m2', reading({ value: Number.NaN }))];
+    await assert.rejects(store.apply(batch), { code: 'store_refused' });
+    assert.deepEqual(await bench.rows('SELECT name FROM series'), []);
+
+    await store.apply([delivery('m3', reading())]);
+    assert.equal((await tablesOf(bench)).reading.length, 1);
+  });
+
+  test('the description of the house is kept by its numbers and read back whole', async (t) => {
+    const bench = await makeBench(t);
+    const store = await openedIn(t, bench);
+    const lamp = dispositif({ param: 'zigbee:state:xy', F: 'inf:30', idx: '41', observations: HOSTILE_TEXTS[5] ?? '' });
+
+    await store.apply([delivery('m1', dispositif(), dispositif({ num: 2 }), textImage('pluie'))]);
+    await store.apply([delivery('m2', lamp, textImage('pas_pluie'))]);
+
+    const strip = ({ kind: _kind, ...rest }: typeof lamp) => rest;
+    assert.deepEqual(await store.dispositifs(), [strip(lamp), strip(dispositif({ num: 2 }))]);
+    assert.deepEqual(await store.textImages(), [
+      { num: 1, texte: 'pas_pluie', image: 'images/met_pluie.svg', icone: '' },
+    ]);
   });
 }
 

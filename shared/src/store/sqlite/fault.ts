@@ -1,5 +1,5 @@
 // Owns what a SQLite result code means to the mesh: which MeshError, and whether a retry can help.
-import { codeOf, MeshError, reasonOf } from '../errors.ts';
+import { codeOf, MeshError, reasonOf } from '../../errors.ts';
 
 interface Meaning {
   readonly code: string;

@@ -1,11 +1,11 @@
 // Owns the store on SQLite: the embedded default. Each open store is one thread with one connection.
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { OpenRequest } from './sqlite-protocol.ts';
-import { SqliteThread } from './sqlite-thread.ts';
-import type { Delivery, Row, Store, StoreReader } from './store.ts';
+import type { Delivery, Row, Store, StoreReader } from '../store.ts';
+import type { OpenRequest } from './protocol.ts';
+import { SqliteThread } from './thread.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('../../../sql/sqlite', import.meta.url));
+const MIGRATIONS = fileURLToPath(new URL('../../../../sql/sqlite', import.meta.url));
 const BUSY_TIMEOUT_MS = 5_000;
 
 export interface SqliteOptions {
@@ -35,6 +35,8 @@ export const openRequest = (role: OpenRequest['role'], options: SqliteOptions): 
 const readerOn = (thread: SqliteThread): StoreReader => ({
   events: (query) => thread.ask('events', query),
   messages: () => thread.ask('messages', null),
+  dispositifs: () => thread.ask('dispositifs', null),
+  textImages: () => thread.ask('text_images', null),
   ping: async () => {
     await thread.ask('ping', null);
   },
@@ -45,6 +47,9 @@ const readerOn = (thread: SqliteThread): StoreReader => ({
 export const storeOn = (thread: SqliteThread): Store => ({
   ...readerOn(thread),
   apply: (deliveries) => thread.ask('apply', deliveries.map(compact)),
+  ensureTables: async (tables) => {
+    await thread.ask('ensure_tables', tables);
+  },
   pruneInbox: (before_ms) => thread.ask('prune_inbox', before_ms),
 });
 

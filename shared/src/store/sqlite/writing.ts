@@ -1,7 +1,8 @@
 // Owns the statements that write deliveries into SQLite. Constant text, every value bound.
 import type { DatabaseSync } from 'node:sqlite';
-import { transaction } from './sqlite-connection.ts';
-import type { ApplyResult, ChangeRow, Delivery, MessageRow, Row } from './store.ts';
+import type { ApplyResult, ChangeRow, Delivery, MeasurementTable, MessageRow, Row } from '../store.ts';
+import { transaction } from './connection.ts';
+import { ensureTables, type Measurements, prepareMeasurements } from './measurements.ts';
 
 // Not INSERT OR IGNORE: that would also swallow a missing received_ms and take the delivery for a duplicate.
 const REMEMBER = 'INSERT INTO inbox (mid, received_ms) VALUES (?, ?) ON CONFLICT (mid) DO NOTHING';
@@ -29,6 +30,7 @@ const PRUNE_INBOX = 'DELETE FROM inbox WHERE received_ms < ?';
 
 export interface Writing {
   apply(deliveries: readonly Delivery[]): ApplyResult;
+  ensureTables(tables: readonly MeasurementTable[]): void;
   pruneInbox(before_ms: number): number;
 }
 
@@ -36,7 +38,8 @@ export interface Writing {
 export function prepareWriting(db: DatabaseSync): Writing {
   const remember = db.prepare(REMEMBER);
   const pruneInbox = db.prepare(PRUNE_INBOX);
-  const write = prepareRows(db);
+  const measurements = prepareMeasurements(db);
+  const write = prepareRows(db, measurements);
 
   const applyOne = (delivery: Delivery): boolean => {
     if (remember.run(delivery.mid, delivery.received_ms).changes === 0) return false;
@@ -44,16 +47,23 @@ export function prepareWriting(db: DatabaseSync): Writing {
     return true;
   };
   return {
-    apply: (deliveries) =>
-      transaction(db, () => {
-        const applied = deliveries.filter(applyOne).length;
-        return { applied, duplicates: deliveries.length - applied };
-      }),
+    apply: (deliveries) => {
+      try {
+        return transaction(db, () => {
+          const applied = deliveries.filter(applyOne).length;
+          return { applied, duplicates: deliveries.length - applied };
+        });
+      } catch (error) {
+        measurements.forget();
+        throw error;
+      }
+    },
+    ensureTables: (tables) => transaction(db, () => ensureTables(db, tables)),
     pruneInbox: (before_ms) => Number(pruneInbox.run(before_ms).changes),
   };
 }
 
-function prepareRows(db: DatabaseSync): (row: Row, delivery: Delivery) => void {
+function prepareRows(db: DatabaseSync, measurements: Measurements): (row: Row, delivery: Delivery) => void {
   const change = prepareChange(db);
   const message = prepareMessage(db);
   const keepRaw = db.prepare(KEEP_RAW);
@@ -66,6 +76,13 @@ function prepareRows(db: DatabaseSync): (row: Row, delivery: Delivery) => void {
       case 'raw':
         keepRaw.run(delivery.mid, row.topic, row.payload, delivery.received_ms);
         return;
+      case 'record':
+        return measurements.record(row);
+      case 'reading':
+        return measurements.reading(row);
+      case 'dispositif':
+      case 'text_image':
+        return measurements.house(row);
       default:
         throw new TypeError(`expected a row of a known kind, got ${JSON.stringify(row satisfies never)}`);
     }

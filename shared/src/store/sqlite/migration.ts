@@ -1,8 +1,8 @@
 // Owns bringing a SQLite database to the tables of this release.
 import type { DatabaseSync } from 'node:sqlite';
-import { MeshError, reasonOf } from '../errors.ts';
-import { type AppliedMigration, decidePending, type Migration } from './migration.ts';
-import { transaction } from './sqlite-connection.ts';
+import { MeshError, reasonOf } from '../../errors.ts';
+import { type AppliedMigration, decidePending, type Migration } from '../migration.ts';
+import { transaction } from './connection.ts';
 
 const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
   number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_ms INTEGER NOT NULL

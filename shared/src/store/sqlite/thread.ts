@@ -1,14 +1,7 @@
 // Owns a database thread seen from outside: typed requests, their answers, and what happens when the thread dies.
 import { Worker } from 'node:worker_threads';
-import { MeshError } from '../errors.ts';
-import {
-  type Answer,
-  type Ask,
-  type CommandName,
-  meshErrorOf,
-  type OpenRequest,
-  type Reply,
-} from './sqlite-protocol.ts';
+import { MeshError } from '../../errors.ts';
+import { type Answer, type Ask, type CommandName, meshErrorOf, type OpenRequest, type Reply } from './protocol.ts';
 
 /** A batch of 500 household messages at their longest (16,384 characters) is 16 MB, met by the thread at once. */
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8, stackSizeMb: 2 } as const;
@@ -43,7 +36,7 @@ export class SqliteThread implements AsyncDisposable {
 
   private constructor(path: string) {
     this.#path = path;
-    this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { execArgv: [], resourceLimits: LIMITS });
+    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { execArgv: [], resourceLimits: LIMITS });
     this.#worker.on('message', (reply: Reply) => this.#onReply(reply));
     // An uncaught error or too little memory; 'exit' follows.
     this.#worker.on('error', (cause) => {

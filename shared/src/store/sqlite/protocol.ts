@@ -1,6 +1,15 @@
 // Owns what the two sides of a database thread say to each other. Everything here survives a structured clone.
-import { MeshError } from '../errors.ts';
-import type { ApplyResult, Delivery, DeviceEvent, EventQuery, StoredMessage } from './store.ts';
+import { MeshError } from '../../errors.ts';
+import type {
+  ApplyResult,
+  Delivery,
+  DeviceEvent,
+  Dispositif,
+  EventQuery,
+  MeasurementTable,
+  StoredMessage,
+  TextImage,
+} from '../store.ts';
 
 export interface OpenRequest {
   readonly role: 'writer' | 'reader';
@@ -18,6 +27,9 @@ export interface Commands {
   readonly prune_inbox: { readonly ask: number; readonly answer: number };
   readonly events: { readonly ask: EventQuery; readonly answer: readonly DeviceEvent[] };
   readonly messages: { readonly ask: null; readonly answer: readonly StoredMessage[] };
+  readonly ensure_tables: { readonly ask: readonly MeasurementTable[]; readonly answer: null };
+  readonly dispositifs: { readonly ask: null; readonly answer: readonly Dispositif[] };
+  readonly text_images: { readonly ask: null; readonly answer: readonly TextImage[] };
   readonly ping: { readonly ask: null; readonly answer: null };
   readonly close: { readonly ask: null; readonly answer: null };
 }

@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { isLocked } from './sqlite-fault.ts';
+import { isLocked } from './fault.ts';
 
 /** The write-ahead log is cut back to this size after a checkpoint. */
 const WAL_BYTES_KEPT = 16 * 1024 * 1024;

@@ -1,7 +1,8 @@
 // Owns the statements that read from SQLite. Constant text, every value bound.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { MeshError } from '../errors.ts';
-import type { DeviceEvent, EventQuery, StoredMessage } from './store.ts';
+import { dispositifOf, textImageOf } from '../house-tables.ts';
+import { assertLimit } from '../limits.ts';
+import type { DeviceEvent, Dispositif, EventQuery, StoredMessage, TextImage } from '../store.ts';
 
 const EVENT = 'SELECT seq, mid, device_id, state, at_ms, received_ms, source, clock_wrong FROM device_event';
 const NEWEST_FIRST = 'ORDER BY seq DESC LIMIT :limit';
@@ -17,14 +18,17 @@ const OF_DEVICE = `${EVENT} WHERE device_id = :id AND seq < :before_seq
 
 const MESSAGES = 'SELECT name, text, unread, at_ms FROM message ORDER BY name';
 
+const DISPOSITIFS = 'SELECT * FROM dispositifs ORDER BY num';
+const TEXT_IMAGES = 'SELECT * FROM text_image ORDER BY num';
+
 /** Reads a page of the file, so that it fails when the file does. */
 const PING = 'SELECT max(number) FROM schema_migration';
-
-export const EVENTS_LIMIT_MAX = 1_000;
 
 export interface Reading {
   events(query: EventQuery): readonly DeviceEvent[];
   messages(): readonly StoredMessage[];
+  dispositifs(): readonly Dispositif[];
+  textImages(): readonly TextImage[];
   ping(): void;
 }
 
@@ -34,6 +38,8 @@ export function prepareReading(db: DatabaseSync): Reading {
   const within = db.prepare(WITHIN);
   const ofDevice = db.prepare(OF_DEVICE);
   const messages = db.prepare(MESSAGES);
+  const dispositifs = db.prepare(DISPOSITIFS);
+  const textImages = db.prepare(TEXT_IMAGES);
   const ping = db.prepare(PING);
 
   const rowsOf = (query: EventQuery): Record<string, SQLOutputValue>[] => {
@@ -49,13 +55,10 @@ export function prepareReading(db: DatabaseSync): Reading {
       return rowsOf(query).map(eventOf);
     },
     messages: () => messages.all().map(messageOf),
+    dispositifs: () => dispositifs.all().map(dispositifOf),
+    textImages: () => textImages.all().map(textImageOf),
     ping: () => void ping.get(),
   };
-}
-
-function assertLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= EVENTS_LIMIT_MAX) return;
-  throw new MeshError('query_invalid', `expected limit between 1 and ${EVENTS_LIMIT_MAX}, got ${limit}`);
 }
 
 const eventOf = (row: Record<string, SQLOutputValue>): DeviceEvent => ({

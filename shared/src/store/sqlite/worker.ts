@@ -2,20 +2,13 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort } from 'node:worker_threads';
-import { readMigrations } from './migration.ts';
-import { openReadOnly, openWriter } from './sqlite-connection.ts';
-import { faultOf } from './sqlite-fault.ts';
-import { assertMigrated, migrate } from './sqlite-migration.ts';
-import {
-  type Answer,
-  type CommandName,
-  faultData,
-  type OpenRequest,
-  type Reply,
-  type Request,
-} from './sqlite-protocol.ts';
-import { prepareReading, type Reading } from './sqlite-reading.ts';
-import { prepareWriting, type Writing } from './sqlite-writing.ts';
+import { readMigrations } from '../migration.ts';
+import { openReadOnly, openWriter } from './connection.ts';
+import { faultOf } from './fault.ts';
+import { assertMigrated, migrate } from './migration.ts';
+import { type Answer, type CommandName, faultData, type OpenRequest, type Reply, type Request } from './protocol.ts';
+import { prepareReading, type Reading } from './reading.ts';
+import { prepareWriting, type Writing } from './writing.ts';
 
 interface Connection {
   readonly path: string;
@@ -67,6 +60,13 @@ function perform(request: Request): Answer<CommandName> {
       return connected().reading.events(request.ask);
     case 'messages':
       return connected().reading.messages();
+    case 'ensure_tables':
+      writing().ensureTables(request.ask);
+      return null;
+    case 'dispositifs':
+      return connected().reading.dispositifs();
+    case 'text_images':
+      return connected().reading.textImages();
     case 'ping':
       connected().reading.ping();
       return null;
