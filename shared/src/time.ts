@@ -19,6 +19,22 @@ const local = (epochMs: number, zone: string): Temporal.ZonedDateTime =>
 export const heureOf = (epochMs: number, zone: string): string =>
   local(epochMs, zone).toPlainTime().toString({ smallestUnit: 'second' });
 
+/** Wall clock of the house with its date, `YYYY-MM-DD HH:MM:SS`, as the PHP site's tables hold it. */
+export const wallClockOf = (epochMs: number, zone: string): string =>
+  local(epochMs, zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ');
+
+/**
+ * Epoch milliseconds of a wall clock `YYYY-MM-DDTHH:MM[:SS]`; undefined for a day or time that is none. In the hour that
+ * comes twice the first is meant, in the one that is left out the clock that was not put forward.
+ */
+export function epochOfWallClock(wallClock: string, zone: string): number | undefined {
+  try {
+    return Temporal.PlainDateTime.from(wallClock, { overflow: 'reject' }).toZonedDateTime(zone).epochMilliseconds;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The instant a change counts for: the sender's own unless it lies in the future, then ours, flagged.
  *

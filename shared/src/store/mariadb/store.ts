@@ -6,7 +6,7 @@ import type { MeasurementTable, Store, StoreReader } from '../store.ts';
 import { MariadbConnection, type MariadbOptions, type Session } from './connection.ts';
 import { assertMigrated, migrate } from './migration.ts';
 import * as reading from './reading.ts';
-import { MIRRORED, numbersOf, widen } from './widening.ts';
+import { MEASUREMENTS, MIRRORED, numbersOf, widen } from './widening.ts';
 import { apply, type Mirrors, pruneInbox } from './writing.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../../sql/mariadb', import.meta.url));
@@ -28,7 +28,8 @@ export async function openMariadbStore(options: MariadbStoreOptions): Promise<St
   try {
     const mirrors = await connection.run(async (session) => {
       await migrate(session, files, Date.now());
-      const narrow = await widen(session, MIRRORED, permission(options));
+      const wanted = [...MIRRORED, ...numbersOf(MEASUREMENTS)];
+      const narrow = await widen(session, wanted, permission(options));
       return { sse: !narrow.has('sse'), messages: !narrow.has('messages') };
     });
     return storeOn(connection, mirrors, options);

@@ -70,6 +70,17 @@ function isNarrow({ data_type, characters, charset }: ColumnInfo, wanted: number
   return room < wanted && !(data_type === 'text' && wanted < VARCHAR_MAX);
 }
 
+/** The measurement tables that the PHP site brings, with columns of 4 to 10 characters. */
+export const MEASUREMENTS: readonly MeasurementTable[] = [
+  { table: 'energie', columns: ['conso', 'pmax'] },
+  ...['salon', 'cuisine', 'meteo', 'cave', 'cellier', 'cuis_ete'].map((room) => ({
+    table: `temp_${room}`,
+    columns: ['valeur'],
+  })),
+  { table: 'pression_chaudiere', columns: ['valeur'] },
+  ...['ph', 'orp', 'debit', 'temp', 'temp_ext'].map((probe) => ({ table: `${probe}_spa`, columns: ['valeur'] })),
+];
+
 export const numbersOf = (tables: readonly MeasurementTable[]): readonly WantedColumn[] =>
   tables.flatMap(({ table, columns }) => columns.map((column) => ({ table, column, characters: NUMBER_CHARACTERS })));
 

@@ -22,7 +22,7 @@ export interface WritePlan {
   /** By name, with the instant of receipt. */
   readonly messages: Map<string, readonly [MessageRow, number]>;
   readonly raws: Cells[];
-  readonly records: Map<string, RecordGroup>;
+  readonly records: RecordGroup[];
   readonly series: Set<string>;
   /** By series and instant: series, instant, value. */
   readonly readings: Map<string, Cells>;
@@ -39,7 +39,7 @@ export function planOf(deliveries: readonly Delivery[]): WritePlan {
     latest: undefined,
     messages: new Map(),
     raws: [],
-    records: new Map(),
+    records: [],
     series: new Set(),
     readings: new Map(),
     dispositifs: new Map(),
@@ -90,13 +90,13 @@ function addRow(plan: WritePlan, row: Row, { mid, received_ms }: Delivery): void
   }
 }
 
-function addRecord(records: Map<string, RecordGroup>, { table, date, values }: RecordRow): void {
+/** Only the last group of a table grows: records of one instant with other columns keep their order. */
+function addRecord(records: RecordGroup[], { table, date, values }: RecordRow): void {
   const columns = Object.keys(values);
-  const key = [table, ...columns].join(' ');
-  let group = records.get(key);
-  if (group === undefined) {
+  let group = records.findLast((known) => known.table === table);
+  if (group === undefined || group.columns.join() !== columns.join()) {
     group = { table, columns, rows: new Map() };
-    records.set(key, group);
+    records.push(group);
   }
   group.rows.set(date, [date, ...columns.map((column) => values[column])]);
 }

@@ -86,7 +86,7 @@ async function perform(session: Session, plan: WritePlan, mirrors: Mirrors): Pro
   if (plan.latest && mirrors.sse) await mirrorChange(session, plan.latest);
   for (const [message, receivedMs] of plan.messages.values()) await setMessage(session, message, receivedMs, mirrors);
   await write(KEEP_RAW, plan.raws);
-  for (const group of plan.records.values()) await write(recordStatement(group), group.rows.values());
+  for (const group of plan.records) await write(recordStatement(group), group.rows.values());
   await write(
     ADD_SERIES,
     [...plan.series].map((name) => [name]),
