@@ -204,6 +204,19 @@ suite('a MariaDB server of its own', { skip: noMariadb }, () => {
     ]);
   });
 
+  test('a server that freezes is given up after the limit, and used again when it thaws', {
+    timeout: 30_000,
+  }, async (t) => {
+    await using server = await MariadbServer.start();
+    const { url } = await mariadbBench(server, t);
+    await using store = await openMariadbStore({ url, statement_ms: 300 });
+    process.kill(server.pid, 'SIGSTOP');
+    await assert.rejects(store.apply(changes(3)), { code: 'store_unavailable', retryable: true });
+    process.kill(server.pid, 'SIGCONT');
+    const { applied, duplicates } = await store.apply(changes(3));
+    assert.equal(applied + duplicates, 3);
+  });
+
   test('a full disk is told as full, and the rows are taken when there is room again', {
     timeout: 60_000,
   }, async (t) => {

@@ -112,7 +112,7 @@ export class MariadbConnection implements AsyncDisposable {
       if (this.#connection === connection) this.#drop();
     });
     try {
-      await connection.query({ sql: SESSION, timeout: CONNECT_MS });
+      await this.#answer(connection.query(SESSION));
     } catch (error) {
       connection.destroy();
       throw error;
@@ -122,20 +122,36 @@ export class MariadbConnection implements AsyncDisposable {
   }
 
   #sessionOn(connection: Connection): Session {
-    const timeout = this.#options.statement_ms ?? STATEMENT_MS;
     return {
       rows: async (sql, values) => {
-        const [rows] = await connection.execute<RowDataPacket[]>({ sql, timeout }, values ?? []);
+        const [rows] = await this.#answer(connection.execute<RowDataPacket[]>(sql, values ?? []));
         return rows;
       },
       write: async (sql, values) => {
-        const [{ affectedRows }] = await connection.execute<ResultSetHeader>({ sql, timeout }, values ?? []);
+        const [{ affectedRows }] = await this.#answer(connection.execute<ResultSetHeader>(sql, values ?? []));
         return affectedRows;
       },
       script: async (sql) => {
-        await connection.query({ sql, timeout });
+        await this.#answer(connection.query(sql));
       },
     };
+  }
+
+  /** The driver's own time limit outlives the connection, and a destroyed connection answers nothing more. */
+  async #answer<Result>(asked: Promise<Result>): Promise<Result> {
+    const limit = this.#options.statement_ms ?? STATEMENT_MS;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#drop();
+      reject(
+        new MeshError('store_unavailable', `database ${this.#place}: no answer in ${limit} ms`, { retryable: true }),
+      );
+    }, limit);
+    try {
+      return await Promise.race([asked, promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #drop(): void {
