@@ -18,7 +18,6 @@ const READY_MS_MAX = 20_000;
 
 export interface Apart {
   readonly mqtt_port: number;
-  readonly database: string;
   readonly token: string;
 }
 
@@ -58,7 +57,7 @@ async function untilReady(port: number): Promise<void> {
 }
 
 /** Both, ready; ended with the scope. */
-export async function startApart(scope: Scope, folder: string): Promise<Apart> {
+export async function startApart(scope: Scope, folder: string, databaseUrl: string): Promise<Apart> {
   const data = join(folder, 'broker');
   mkdirSync(data, { recursive: true });
   const secret = randomSecret();
@@ -74,15 +73,14 @@ export async function startApart(scope: Scope, folder: string): Promise<Apart> {
     HTTP_PORT: String(health),
   });
   await untilReady(health);
-  const database = join(folder, 'monitor.sqlite');
   run(scope, 'services/db-writer/src/main.ts', {
     MQTT_URL: `mqtt://127.0.0.1:${mqtt}`,
     MQTT_PASSWORD: secret,
     ACCESS_FILE: access,
     SESSION_KEY_FILE: ensureSessionKey(folder),
-    DATABASE_URL: `sqlite:${database}`,
+    DATABASE_URL: databaseUrl,
     HTTP_PORT: String(writerHealth),
   });
   await untilReady(writerHealth);
-  return { database, mqtt_port: mqtt, token: readFirstLogin(data)?.token ?? '' };
+  return { mqtt_port: mqtt, token: readFirstLogin(data)?.token ?? '' };
 }

@@ -1,35 +1,74 @@
-// Owns the bare limit: the same rows into the same tables of an empty SQLite, many to a statement, nothing around it.
+// Owns the bare limit: the rows of the same records into the same tables, many to a statement, nothing around it.
 import { randomUUIDv7 } from 'node:crypto';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { createConnection } from 'mysql2/promise';
 
-const ROWS_PER_STATEMENT = 500;
+const PER_STATEMENT = 500;
 
-/** Rows per second; WAL and synchronous=FULL as the mesh has them. */
-export function bareInsertRate(path: string, topic: string, payloads: readonly string[]): number {
-  const db = new DatabaseSync(path);
-  db.exec(
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     CREATE TABLE raw_message (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, mid TEXT NOT NULL, topic TEXT NOT NULL,
-       payload BLOB NOT NULL, received_ms INTEGER NOT NULL) STRICT;
-     CREATE TABLE inbox (mid TEXT NOT NULL PRIMARY KEY, received_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-     CREATE INDEX inbox_by_received ON inbox (received_ms);`,
-  );
-  const values = (columns: string): string => Array.from({ length: ROWS_PER_STATEMENT }, () => columns).join(', ');
-  const insert = db.prepare(
-    `INSERT INTO raw_message (mid, topic, payload, received_ms) VALUES ${values('(?, ?, ?, ?)')}`,
-  );
-  const remember = db.prepare(`INSERT INTO inbox (mid, received_ms) VALUES ${values('(?, ?)')}`);
-  const mids = payloads.map(() => randomUUIDv7());
-  const rows = payloads.map((payload, index) => [mids[index] ?? '', topic, Buffer.from(payload), index] as const);
-  const begin = performance.now();
-  for (let at = 0; at + ROWS_PER_STATEMENT <= rows.length; at += ROWS_PER_STATEMENT) {
-    const some = rows.slice(at, at + ROWS_PER_STATEMENT);
-    db.exec('BEGIN');
-    remember.run(...some.flatMap(([mid, , , received_ms]) => [mid, received_ms]));
-    insert.run(...some.flat());
-    db.exec('COMMIT');
+type Cells = readonly SQLInputValue[];
+/** Executes one statement with its values. */
+type Execute = (sql: string, values: Cells) => Promise<unknown>;
+
+/** Records a second; one record is a row of `inbox` and `energie` and two of `reading`, as the mesh writes it. */
+export async function bareInsertRate(url: string, records: number, beginMs: number): Promise<number> {
+  return url.startsWith('sqlite:')
+    ? bareSqlite(url.slice('sqlite:'.length), records, beginMs)
+    : bareMariadb(url, records, beginMs);
+}
+
+async function bareSqlite(path: string, records: number, beginMs: number): Promise<number> {
+  using db = new DatabaseSync(path);
+  db.exec('PRAGMA synchronous = FULL');
+  const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+  return await rateOf(records, beginMs, async (sql, values) => {
+    if (values.length === 0) return db.exec(sql);
+    const statement = prepared.get(sql) ?? db.prepare(sql);
+    prepared.set(sql, statement);
+    return statement.run(...values);
+  });
+}
+
+async function bareMariadb(url: string, records: number, beginMs: number): Promise<number> {
+  const connection = await createConnection({ uri: url });
+  try {
+    return await rateOf(records, beginMs, (sql, values) =>
+      values.length === 0 ? connection.query(sql) : connection.execute(sql, [...values] as (string | number)[]),
+    );
+  } finally {
+    await connection.end();
   }
-  const rate = (rows.length / (performance.now() - begin)) * 1000;
-  db.close();
-  return rate;
+}
+
+const insert = (head: string, cells: number, rows: number): string =>
+  `INSERT INTO ${head} VALUES ${Array.from({ length: rows }, () => `(${Array.from({ length: cells }, () => '?').join(', ')})`).join(', ')}`;
+
+async function rateOf(records: number, beginMs: number, execute: Execute): Promise<number> {
+  await execute("INSERT INTO series (name) VALUES ('bare-conso'), ('bare-pmax')", []);
+  const inbox = insert('inbox (mid, received_ms)', 2, PER_STATEMENT);
+  const energie = insert('energie (date, conso, pmax)', 3, PER_STATEMENT);
+  const reading = insert('reading (series_id, ts_ms, value)', 3, 2 * PER_STATEMENT);
+  const all = Array.from({ length: records }, (_, index) => ({
+    mid: randomUUIDv7(),
+    at: beginMs + index * 1_000,
+    date: new Date(beginMs + index * 1_000).toISOString().slice(0, 19).replace('T', ' '),
+  }));
+  const begin = performance.now();
+  for (let from = 0; from + PER_STATEMENT <= records; from += PER_STATEMENT) {
+    const some = all.slice(from, from + PER_STATEMENT);
+    await execute('BEGIN', []);
+    await execute(
+      inbox,
+      some.flatMap(({ mid, at }) => [mid, at]),
+    );
+    await execute(
+      energie,
+      some.flatMap(({ date }, index) => [date, 58.9, index]),
+    );
+    await execute(
+      reading,
+      some.flatMap(({ at }, index) => [1, at, 58.9, 2, at, index]),
+    );
+    await execute('COMMIT', []);
+  }
+  return (records / (performance.now() - begin)) * 1_000;
 }

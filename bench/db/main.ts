@@ -1,31 +1,50 @@
-// From MQTT to SQL: rows a second beside a bare insert in the same run, a backlog, and a database that is locked.
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+// From MQTT to SQL on SQLite and MariaDB: records a second beside a bare insert in the same run, a backlog after a time
+// without a database, and screens while the database is locked. `--away-s 600` is the backlog's ten minutes.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { type Scope, startMesh } from '../../e2e/mesh-process.ts';
+import { noMariadb } from '../../shared/test/store/mariadb-server.ts';
 import { meshHop } from '../hops.ts';
 import { measure } from '../latency.ts';
-import { type Apart, startApart } from './apart.ts';
+import { startApart } from './apart.ts';
 import { bareInsertRate } from './bare-insert.ts';
+import { type MeasuredDatabase, mariadbDatabase, type OpenDatabase, sqliteDatabase, startServer } from './databases.ts';
 import { publishAll } from './publisher.ts';
 
-const ROWS = 100_000;
+const { values: options } = parseArgs({
+  options: {
+    records: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '3' },
+    backlog: { type: 'string', default: '200000' },
+    'away-s': { type: 'string', default: '10' },
+  },
+});
+const RECORDS = Number(options.records);
+const ROUNDS = Number(options.rounds);
+const BACKLOG = Number(options.backlog);
+const AWAY_MS = Number(options['away-s']) * 1_000;
 const WARM_UP = 5_000;
-const ROUNDS = 3;
 const LOCK_MS = 2_000;
 const RATE_HZ = 200;
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 300_000;
+const BEGIN_MS = Date.UTC(2020, 0, 1);
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const rate = (rows: number, ms: number): number => (rows / ms) * 1000;
-const shown = (perSecond: number): string => `${Math.round(perSecond).toLocaleString('en')} rows/s`;
+const shown = (perSecond: number): string => `${Math.round(perSecond).toLocaleString('en').padStart(8)}/s`;
 const middle = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-const records = Array.from({ length: ROWS }, (_, index) =>
-  JSON.stringify({ table: 'energie', values: { conso: '58.9', pmax: String(index) }, at: '2026-10-05T07:02:03.000Z' }),
+const records = Array.from({ length: RECORDS + WARM_UP }, (_, index) =>
+  JSON.stringify({
+    table: 'energie',
+    values: { conso: '58.9', pmax: String(index) },
+    at: new Date(BEGIN_MS + index * 1_000).toISOString(),
+  }),
 );
 const changes = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => JSON.stringify({ id: `d${index % 50}`, state: String(index) }));
@@ -41,71 +60,96 @@ async function withFolder(work: (scope: Scope, folder: string) => Promise<void>)
   }
 }
 
-const databaseIn = (folder: string): string => join(folder, 'monitor.sqlite');
+type Table = Parameters<MeasuredDatabase['count']>[0];
 
-/** Waits until a table's last row is at least `seq`; resolves with how long it took. */
-async function untilRow(database: string, table: string, seq: number, begin: number): Promise<number> {
-  const db = new DatabaseSync(database, { readOnly: true, timeout: 5_000 });
-  const last = db.prepare(`SELECT max(seq) AS seq FROM ${table}`);
-  try {
-    for (;;) {
-      const ms = performance.now() - begin;
-      if (Number(last.get()?.seq ?? 0) >= seq) return ms;
-      if (ms > DEADLINE_MS) throw new Error(`expected ${seq} rows in ${table}, got ${String(last.get()?.seq)}`);
-      await pause(5);
-    }
-  } finally {
-    db.close();
+/** Waits until a table has its rows; resolves with how long it took. */
+async function untilRows(database: MeasuredDatabase, table: Table, rows: number, begin: number): Promise<number> {
+  for (;;) {
+    const found = await database.count(table).catch(() => 0); // the database is not back yet
+    const ms = performance.now() - begin;
+    if (found >= rows) return ms;
+    if (ms > DEADLINE_MS) throw new Error(`expected ${rows} rows in ${table}, got ${found}`);
+    await pause(database.poll_ms);
   }
 }
 
-async function throughput(at: Apart, topic: string, table: string, payloads: readonly string[]): Promise<number> {
-  await publishAll(at.mqtt_port, topic, payloads.slice(0, WARM_UP), at.token);
-  await untilRow(at.database, table, WARM_UP, performance.now());
-  const begin = performance.now();
-  await publishAll(at.mqtt_port, topic, payloads, at.token);
-  return rate(payloads.length, await untilRow(at.database, table, WARM_UP + payloads.length, begin));
+async function throughput(
+  open: OpenDatabase,
+  topic: string,
+  table: Table,
+  payloads: readonly string[],
+): Promise<number> {
+  let result = Number.NaN;
+  await withFolder(async (scope, folder) => {
+    await using database = await open();
+    const at = await startApart(scope, folder, database.url);
+    await publishAll(at.mqtt_port, topic, payloads.slice(0, WARM_UP), at.token);
+    await untilRows(database, table, WARM_UP, performance.now());
+    const begin = performance.now();
+    await publishAll(at.mqtt_port, topic, payloads.slice(WARM_UP), at.token);
+    result = rate(payloads.length - WARM_UP, await untilRows(database, table, payloads.length, begin));
+  });
+  return result;
 }
 
-const rounds: { record: number[]; bare: number[]; maj: number[] } = { record: [], bare: [], maj: [] };
-for (let round = 0; round < ROUNDS; round++) {
+/** The tables that the mesh makes, without the mesh. */
+async function bare(open: OpenDatabase): Promise<number> {
+  await using database = await open();
   await withFolder(async (scope, folder) => {
-    rounds.record.push(await throughput(await startApart(scope, folder), 'db/record', 'raw_message', records));
+    await startApart(scope, folder, database.url);
   });
-  await withFolder(async (_scope, folder) => {
-    rounds.bare.push(bareInsertRate(join(folder, 'bare.sqlite'), 'db/record', records));
-  });
-  await withFolder(async (scope, folder) => {
-    rounds.maj.push(await throughput(await startApart(scope, folder), 'monitor/maj', 'device_event', changes(ROWS)));
-  });
+  return await bareInsertRate(database.url, RECORDS, BEGIN_MS);
 }
-const [record, bare, maj] = [middle(rounds.record), middle(rounds.bare), middle(rounds.maj)];
+
+async function compare(name: string, open: OpenDatabase): Promise<void> {
+  const rounds: { record: number[]; bare: number[]; maj: number[] } = { record: [], bare: [], maj: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.record.push(await throughput(open, 'db/record', 'energie', records));
+    rounds.bare.push(await bare(open));
+    rounds.maj.push(await throughput(open, 'monitor/maj', 'device_event', changes(RECORDS)));
+  }
+  const ratio = middle(rounds.record) / middle(rounds.bare);
+  print(
+    `${name.padEnd(8)} db/record ${shown(middle(rounds.record))}   bare ${shown(middle(rounds.bare))}   ratio ${ratio.toFixed(2)} (aim ≥ 0.3)`,
+  );
+  print(
+    `${name.padEnd(8)} monitor/maj ${shown(middle(rounds.maj))} (aim ≥ 8,000; device, event, inbox and mirror each)`,
+  );
+}
+
 print(
-  `${ROWS.toLocaleString('en')} messages, ${ROUNDS} rounds, medians; MQTT QoS 1 → broker with fsync → db-writer → SQLite`,
+  `${RECORDS.toLocaleString('en')} messages, ${ROUNDS} rounds, medians; MQTT QoS 1 → broker with fsync → db-writer → SQL`,
 );
-print(`db/record, whole       ${shown(record)}`);
-print(`bare insert, 500 rows  ${shown(bare)}   ratio ${(record / bare).toFixed(2)} (aim ≥ 0.3)`);
-print(`monitor/maj            ${shown(maj)} (aim ≥ 8,000; device, event, inbox and mirror each)`);
+await compare('SQLite', sqliteDatabase);
 
-await withFolder(async (scope, folder) => {
-  // A folder where the database should be: messages wait in the broker.
-  mkdirSync(databaseIn(folder));
-  const mesh = await startMesh(scope, { DATA_DIR: folder });
-  await publishAll(mesh.mqtt_port, 'monitor/maj', changes(ROWS));
-  rmdirSync(databaseIn(folder));
-  let begin = performance.now();
-  while (!(await fetch(`${mesh.url}/health/ready`)).ok) await pause(5);
-  begin = performance.now();
-  const ms = await untilRow(databaseIn(folder), 'device_event', ROWS, begin);
-  print(`embedded, backlog of ${ROWS.toLocaleString('en')}     ${shown(rate(ROWS, ms))}`);
-});
+if (noMariadb) print(`MariaDB is left out: ${noMariadb}`);
+else {
+  await using server = await startServer();
+  const open = mariadbDatabase(server);
+  await compare('MariaDB', open);
+  await withFolder(async (scope, folder) => {
+    await using database = await open();
+    const at = await startApart(scope, folder, database.url);
+    await server.down('SIGKILL');
+    const away = pause(AWAY_MS);
+    await publishAll(at.mqtt_port, 'monitor/maj', changes(BACKLOG), at.token);
+    await away;
+    await server.up();
+    const ms = await untilRows(database, 'device_event', BACKLOG, performance.now());
+    const found = await database.one('SELECT COUNT(*) AS n, COUNT(DISTINCT mid) AS mids FROM device_event');
+    print(
+      `MariaDB  away for ${AWAY_MS / 1_000} s, backlog of ${BACKLOG.toLocaleString('en')}: ${shown(rate(BACKLOG, ms))} from its start, ` +
+        `lost ${BACKLOG - Number(found.mids)}, double ${Number(found.n) - Number(found.mids)}`,
+    );
+  });
+}
 
 await withFolder(async (scope, folder) => {
   const mesh = await startMesh(scope, { DATA_DIR: folder });
   const hop = await meshHop(mesh);
   await measure(hop, RATE_HZ, RATE_HZ * 2);
   const free = await measure(hop, RATE_HZ, RATE_HZ * 6);
-  const db = new DatabaseSync(databaseIn(folder), { timeout: 5_000 });
+  const db = new DatabaseSync(join(folder, 'monitor.sqlite'), { timeout: 5_000 });
   db.exec('BEGIN IMMEDIATE');
   setTimeout(() => db.exec('ROLLBACK'), LOCK_MS);
   const locked = await measure(hop, RATE_HZ, RATE_HZ * 6);

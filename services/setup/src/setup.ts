@@ -7,6 +7,7 @@ import { digestOf, randomSecret } from '@monitor-mesh/shared/auth/password.ts';
 import { SERVICES, type ServiceName } from '@monitor-mesh/shared/contract.ts';
 import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { ACCESS_FILE, newSessionKey } from '@monitor-mesh/shared/http/door.ts';
+import { DATABASE_PASSWORDS, derivedIn, LOCKING_PASSWORDS, writeDerived } from './database-secrets.ts';
 import { type Owner, own, readSecretFile, writeSecretFile } from './secret-file.ts';
 
 export interface SetupOptions {
@@ -56,12 +57,17 @@ export function setUp(options: SetupOptions): SetupReport {
   refuseLoss(options, missing);
   for (const secret of missing)
     writeSecretFile(pathOf(secret), secretFor(secret, secrets, pathOf), ownerOf(options, secret.name));
-  const mended = mend(options, secrets);
+  const folder = join(options.volumes, 'secrets');
+  const derived = derivedIn(folder);
+  const changed = writeDerived(folder, (name) => ownerOf(options, name));
+  const mended = mend(options, [...secrets, ...derived]);
   writeServiceDigests(options);
-  return { made: missing.map(labelOf), kept: secrets.length - missing.length, mended };
+  const made = [...missing, ...changed].map(labelOf);
+  return { made, kept: secrets.length + derived.length - made.length, mended };
 }
 
-const labelOf = ({ name, file }: Secret): string => `secrets/${name}/${file}`;
+type Labelled = Pick<Secret, 'name' | 'file'>;
+const labelOf = ({ name, file }: Labelled): string => `secrets/${name}/${file}`;
 const isMounted = ({ volumes }: SetupOptions, folder: string): boolean => existsSync(join(volumes, folder));
 
 function secretsOf(options: SetupOptions): readonly Secret[] {
@@ -69,8 +75,8 @@ function secretsOf(options: SetupOptions): readonly Secret[] {
     { name, file: 'mqtt-password', of_database: false, make: randomSecret },
     { name, file: 'session.key', of_database: false, make: newSessionKey },
   ]);
-  const ofDatabase = ['root-password', 'monitor-password'].map(
-    (file): Secret => ({ name: 'mariadb', file, of_database: true, make: randomSecret }),
+  const ofDatabase = DATABASE_PASSWORDS.map(
+    (file): Secret => ({ name: 'mariadb', file, of_database: LOCKING_PASSWORDS.includes(file), make: randomSecret }),
   );
   return [...ofServices, ...ofDatabase].filter(({ name }) => isMounted(options, `secrets/${name}`));
 }
@@ -102,7 +108,7 @@ function ownerOf({ uids }: SetupOptions, name: string): Owner {
 }
 
 /** Puts owners and modes right; returns what was not. A folder is mended after what is in it: then it may be closed. */
-function mend(options: SetupOptions, secrets: readonly Secret[]): readonly string[] {
+function mend(options: SetupOptions, secrets: readonly Labelled[]): readonly string[] {
   const entries = [
     ...secrets.map((secret) => ({ path: labelOf(secret), owner: ownerOf(options, secret.name), mode: 0o400 })),
     ...foldersOf(options, 'secrets').map(({ path, owner }) => ({ path, owner, mode: SECRET_FOLDER_MODE })),

@@ -50,6 +50,24 @@ test('each service gets a secret of its own that only it can read, and the list 
   assert.equal(modeOf(volumes, 'data/caddy'), '10080:10080 700');
 });
 
+test('each service that uses the database gets its URL, the API as a user who only reads', { skip }, (t) => {
+  const volumes = newVolumes(t);
+  setUp({ volumes, uids });
+  const [writer, reader] = ['monitor', 'reader'].map((user) => secretIn(volumes, `mariadb/${user}-password`));
+  assert.equal(secretIn(volumes, 'db-writer/database-url'), `mysql://monitor:${writer}@mariadb:3306/monitor`);
+  assert.equal(secretIn(volumes, 'monitor-api/database-url'), `mysql://reader:${reader}@mariadb:3306/monitor`);
+  assert.match(secretIn(volumes, 'mariadb/reader.sql'), /GRANT SELECT ON monitor\.\* TO reader@'%';$/u);
+  assert.equal(modeOf(volumes, 'secrets/db-writer/database-url'), '10004:10000 400');
+
+  rmSync(join(volumes, 'secrets/mariadb/reader-password'));
+  const { made } = setUp({ volumes, uids });
+  assert.deepEqual(made, [
+    'secrets/mariadb/reader-password',
+    'secrets/monitor-api/database-url',
+    'secrets/mariadb/reader.sql',
+  ]);
+});
+
 test('services with browsers share one session key, any other has a key that opens nothing', { skip }, (t) => {
   const volumes = newVolumes(t);
   setUp({ volumes, uids });
@@ -70,7 +88,7 @@ test('a second run changes nothing, and a service that comes later joins the oth
     'secrets/sse-gateway/session.key',
   ]);
   assert.equal(secretIn(volumes, 'sse-gateway/session.key'), before);
-  assert.deepEqual(setUp({ volumes, uids }), { made: [], kept: 8, mended: [] });
+  assert.deepEqual(setUp({ volumes, uids }), { made: [], kept: 12, mended: [] });
 });
 
 test('users that were added since stay, and wrong owners and modes are put right', { skip }, (t) => {
