@@ -5,24 +5,22 @@ import { type Change, type Decoded, decodeChanges, decodePayload } from '@monito
 import type { ChangeRow, Delivery, Row } from '@monitor-mesh/shared/store/store.ts';
 import { epochOf, heureOf, instantOfChange } from '@monitor-mesh/shared/time.ts';
 import { findTopic } from '@monitor-mesh/shared/topic-index.ts';
-
-export interface Surroundings {
-  readonly zone: string;
-  readonly now_ms: number;
-}
+import { decodeRecord, type Surroundings } from './record.ts';
 
 /** The rows that a message asks for, or why it is refused. */
-export function decideDelivery(message: Received, { zone, now_ms }: Surroundings): Decoded<Delivery> {
-  const rows = rowsOf(message, zone, now_ms);
-  return rows.ok ? { ok: true, value: { mid: message.mid, received_ms: now_ms, rows: rows.value } } : rows;
+export function decideDelivery(message: Received, around: Surroundings): Decoded<Delivery> {
+  const rows = rowsOf(message, around);
+  return rows.ok ? { ok: true, value: { mid: message.mid, received_ms: around.now_ms, rows: rows.value } } : rows;
 }
 
-function rowsOf(message: Received, zone: string, nowMs: number): Decoded<readonly Row[]> {
+function rowsOf(message: Received, around: Surroundings): Decoded<readonly Row[]> {
+  const { zone, now_ms: nowMs } = around;
   const found = findTopic(message.topic);
   switch (found?.definition) {
     case TOPICS.maj:
-    case TOPICS.ha: {
-      const changes = decodeChanges(message.payload);
+    case TOPICS.ha:
+    case TOPICS.dz: {
+      const changes = decodeChanges(message.payload, message.topic);
       return changes.ok ? { ok: true, value: changes.value.map((change) => changeRow(change, zone, nowMs)) } : changes;
     }
     case TOPICS.message: {
@@ -31,6 +29,8 @@ function rowsOf(message: Received, zone: string, nowMs: number): Decoded<readonl
       const { name, text, unread, at } = decoded.value;
       return { ok: true, value: [{ kind: 'message', name, text, unread, at_ms: epochOf(at) }] };
     }
+    case TOPICS.db_record:
+      return decodeRecord(message.payload, around);
     default:
       // Its own table comes with its service; until then the message is kept whole rather than acknowledged away.
       return { ok: true, value: [{ kind: 'raw', topic: message.topic, payload: message.payload }] };

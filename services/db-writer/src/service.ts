@@ -16,12 +16,16 @@ import { openStore } from '@monitor-mesh/shared/store/open-store.ts';
 import type { Delivery, Store } from '@monitor-mesh/shared/store/store.ts';
 import { DB_WRITER_VARIABLES } from './config.ts';
 import { decideDelivery } from './core.ts';
+import { namedTables } from './white-list.ts';
+import { zigbeeDevicesOf } from './zigbee-devices.ts';
 
 type Config = ConfigOf<typeof DB_WRITER_VARIABLES>;
 
 const DAY_MS = 24 * 3_600_000;
 const PRUNE_EVERY_MS = 6 * 3_600_000;
 const REOPEN_MS = 2_000;
+/** The PHP site may change its table at any time, and a house is imported once. */
+const HOUSE_EVERY_MS = 60_000;
 
 export const dbWriter = defineService({
   name: 'db-writer',
@@ -42,6 +46,9 @@ class DbWriter implements Service {
   #storeDied = false;
   #reopen: NodeJS.Timeout | undefined;
   #prune: NodeJS.Timeout | undefined;
+  #house: NodeJS.Timeout | undefined;
+  /** What mesh/zigbee/devices said last. */
+  #zigbee = '';
 
   constructor(context: ServiceContext, config: Config) {
     this.#context = context;
@@ -55,12 +62,14 @@ class DbWriter implements Service {
     this.#bus = new Bus({ service: 'db-writer', version, target, log, metrics, now });
     await this.#open();
     this.#prune = setInterval(() => void this.#pruneInbox(), PRUNE_EVERY_MS).unref();
+    this.#house = setInterval(() => void this.#tellHouse(), HOUSE_EVERY_MS).unref();
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#reopen);
     clearInterval(this.#prune);
+    clearInterval(this.#house);
     await this.#consumer?.close();
     await this.#store?.[Symbol.asyncDispose]();
     await this.#bus?.close();
@@ -73,7 +82,7 @@ class DbWriter implements Service {
   /** Opens the database, and only then takes messages. Until it opens, they wait in the broker. */
   async #open(): Promise<void> {
     try {
-      this.#store = await openStore(this.#config.DATABASE_URL);
+      this.#store = await this.#openStore();
     } catch (error) {
       this.#onState(false, reasonOf(error));
       this.#context.log.error(
@@ -93,20 +102,38 @@ class DbWriter implements Service {
       probe: () => this.#probe(),
       onState: (taking, reason) => this.#onState(taking, reason),
     });
+    void this.#tellHouse();
+  }
+
+  async #openStore(): Promise<Store> {
+    const { DATABASE_URL, DATABASE_WIDEN, DB_RECORD_TABLES } = this.#config;
+    const say = (text: string): void => this.#context.log.warn({ change: text }, "a table of the house's own database");
+    const store = await openStore(DATABASE_URL, { may_widen: DATABASE_WIDEN, say });
+    try {
+      await store.ensureTables(namedTables(DB_RECORD_TABLES));
+      return store;
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Asks the database whether it is back; one whose thread died is opened anew. */
   async #probe(): Promise<void> {
     if (this.#store && !this.#storeDied) return this.#store.ping();
     await this.#store?.[Symbol.asyncDispose]();
-    this.#store = await openStore(this.#config.DATABASE_URL);
+    this.#store = await this.#openStore();
     this.#storeDied = false;
   }
 
   async #write(batch: readonly Received[]): Promise<void> {
     const deliveries: Delivery[] = [];
     for (const message of batch) {
-      const decided = decideDelivery(message, { zone: this.#config.HOUSE_TZ, now_ms: message.received_ms });
+      const decided = decideDelivery(message, {
+        zone: this.#config.HOUSE_TZ,
+        now_ms: message.received_ms,
+        tables: this.#config.DB_RECORD_TABLES,
+      });
       if (decided.ok) deliveries.push(decided.value);
       else this.#onRefused(message, decided.reason);
     }
@@ -135,14 +162,31 @@ class DbWriter implements Service {
 
   /** Changes are judged by sse-gateway with the same decoder: it tells, and one refusal is not counted twice. */
   #onRefused(message: Received, reason: string): void {
-    if (message.topic === TOPICS.maj.pattern || message.topic === TOPICS.ha.pattern)
-      this.#context.log.debug({ topic: message.topic, reason }, 'input refused');
+    const changes: readonly string[] = [TOPICS.maj.pattern, TOPICS.ha.pattern, TOPICS.dz.pattern];
+    if (changes.includes(message.topic)) this.#context.log.debug({ topic: message.topic, reason }, 'input refused');
     else this.#bus?.reject(message.topic, reason);
   }
 
   #onState(taking: boolean, reason?: string): void {
     this.#readiness = taking ? READY : { ready: false, reason: reason ?? 'not connected' };
     this.#bus?.setState(taking ? 'ready' : 'degraded', taking ? undefined : reason);
+  }
+
+  /** Tells the Zigbee devices of the imported table, when they are others than those told last. */
+  async #tellHouse(): Promise<void> {
+    try {
+      const devices = zigbeeDevicesOf((await this.#store?.dispositifs()) ?? []);
+      const text = JSON.stringify(devices);
+      // Before any import there is nothing to tell; once told, an empty table is news.
+      if (text === this.#zigbee || (this.#zigbee === '' && devices.devices.length === 0)) return;
+      const outcome = await this.#bus?.publish('zigbee_devices', {}, devices);
+      if (outcome?.kind === 'acknowledged') this.#zigbee = text;
+    } catch (error) {
+      this.#context.log.warn(
+        { reason: reasonOf(error) },
+        'the devices of the house were not told, the next round will',
+      );
+    }
   }
 
   async #pruneInbox(): Promise<void> {

@@ -161,6 +161,9 @@ export interface Store extends StoreReader {
   apply(deliveries: readonly Delivery[]): Promise<ApplyResult>;
   /** Makes the measurement tables that are missing: a wall clock `date`, unique, and a floating point value per column. */
   ensureTables(tables: readonly MeasurementTable[]): Promise<void>;
-  /** Forgets inbox entries received before an instant; answers how many. */
+  /**
+   * Forgets inbox entries received before an instant; answers how many. An inbox whose newest entry is older is left
+   * alone: then a clock is wrong, and what waits in the broker may come again.
+   */
   pruneInbox(before_ms: number): Promise<number>;
 }

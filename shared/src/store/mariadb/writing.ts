@@ -54,6 +54,7 @@ const houseColumns = (names: readonly string[]): readonly Column[] =>
 const SET_DISPOSITIFS = insertRows('dispositifs', houseColumns(DISPOSITIF_COLUMNS), DISPOSITIF_COLUMNS.slice(1));
 const SET_TEXT_IMAGES = insertRows('text_image', houseColumns(TEXT_IMAGE_COLUMNS), TEXT_IMAGE_COLUMNS.slice(1));
 
+const NEWEST = 'SELECT MAX(received_ms) AS ms FROM inbox';
 const PRUNE_INBOX = 'DELETE FROM inbox WHERE received_ms < ? LIMIT 10000';
 
 /** Legacy tables that can hold what the mesh mirrors there. */
@@ -120,6 +121,8 @@ const recordStatement = ({ table, columns }: RecordGroup): string => {
 
 /** In slices, so that nothing waits long for its locks. */
 export async function pruneInbox(session: Session, beforeMs: number): Promise<number> {
+  const [newest] = await session.rows(NEWEST);
+  if (Number(newest?.ms ?? 0) < beforeMs) return 0;
   let pruned = 0;
   for (;;) {
     const count = await session.write(PRUNE_INBOX, [beforeMs]);

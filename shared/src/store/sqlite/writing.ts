@@ -26,7 +26,8 @@ const MIRROR_MESSAGE = `INSERT INTO messages (nom, contenu, maj, last_update) VA
 
 const KEEP_RAW = 'INSERT INTO raw_message (mid, topic, payload, received_ms) VALUES (?, ?, ?, ?)';
 
-const PRUNE_INBOX = 'DELETE FROM inbox WHERE received_ms < ?';
+const PRUNE_INBOX = `DELETE FROM inbox WHERE received_ms < :before
+  AND EXISTS (SELECT 1 FROM inbox WHERE received_ms >= :before)`;
 
 export interface Writing {
   apply(deliveries: readonly Delivery[]): ApplyResult;
@@ -59,7 +60,7 @@ export function prepareWriting(db: DatabaseSync): Writing {
       }
     },
     ensureTables: (tables) => transaction(db, () => ensureTables(db, tables)),
-    pruneInbox: (before_ms) => Number(pruneInbox.run(before_ms).changes),
+    pruneInbox: (before_ms) => Number(pruneInbox.run({ before: before_ms }).changes),
   };
 }
 
