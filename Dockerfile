@@ -7,7 +7,7 @@ WORKDIR /app
 # reads the list of users.
 RUN groupadd --gid 10000 mesh \
  && for user in broker:10001 monitor-api:10002 sse-gateway:10003 db-writer:10004 \
-                sms-gateway:10005 domoticz-bridge:10006 alarm:10007 linky-collector:10008; do \
+                sms-gateway:10005 domoticz-bridge:10006 alarm:10007 linky-collector:10008 zigbee-bridge:10009; do \
       useradd --uid "${user#*:}" --gid mesh --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "${user%:*}"; \
     done \
  && ln -s /app/services/mesh-cli/bin/mesh.ts /usr/local/bin/mesh

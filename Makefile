@@ -66,8 +66,14 @@ bench-broker: $(INSTALLED) ## the broker beside mosquitto
 	node bench/broker/main.ts
 
 .PHONY: bench-db
-bench-db: $(INSTALLED) ## from MQTT to SQL, beside a bare insert
+bench-db: $(INSTALLED) ## from MQTT to SQL on both databases, beside a bare insert
+	@.ci/install-test-programs
 	node bench/db/main.ts
+
+.PHONY: bench-sse
+bench-sse: $(INSTALLED) ## event streams beside nginx with nchan
+	@.ci/install-test-programs nginx
+	node bench/sse/main.ts
 
 .PHONY: chaos
 chaos: $(INSTALLED) ## kills broker and database service over and over, and counts what is lost

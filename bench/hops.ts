@@ -25,7 +25,7 @@ export async function meshHop({ url, login }: MeshProcess): Promise<Hop> {
   let arrived: (n: number) => void = nobody;
   let asked = 0;
   const stream = await new Promise<{ destroy(): unknown }>((resolve) => {
-    const call = get(`${url}/events`, { headers }, (response) => {
+    const call = get(`${url}/api/v1/stream`, { headers }, (response) => {
       let rest = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {

@@ -11,7 +11,7 @@ import { until } from './rig.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const engine = spawnSync('docker', ['info', '--format', '{{.ServerVersion}}'], { encoding: 'utf8', timeout: 20_000 });
 const skip = engine.status === 0 && engine.stdout.trim() !== '' ? false : 'no container engine answers here';
-const SERVICES = ['broker', 'db-writer', 'sse-gateway', 'monitor-api', 'mariadb', 'caddy'] as const;
+const SERVICES = ['broker', 'db-writer', 'sse-gateway', 'monitor-api', 'zigbee-bridge', 'mariadb', 'caddy'] as const;
 
 let mesh: StartedDockerComposeEnvironment;
 let url: string;
@@ -34,17 +34,12 @@ async function run(service: string, ...command: string[]): Promise<string> {
   return output;
 }
 
-const rows = async (sql: string): Promise<unknown> =>
-  JSON.parse(
-    await run(
-      'db-writer',
-      'node',
-      '-e',
-      `const { DatabaseSync } = require('node:sqlite');
-       const db = new DatabaseSync('/data/monitor.sqlite', { readOnly: true });
-       process.stdout.write(JSON.stringify(db.prepare(${JSON.stringify(sql)}).all()));`,
-    ),
-  );
+/** Rows of a query as the database's own client prints them. */
+const rows = async (sql: string): Promise<readonly string[]> => {
+  const client =
+    'MYSQL_PWD=$(cat /secrets/monitor-password) exec mariadb -umonitor --batch --skip-column-names monitor -e "$0"';
+  return (await run('mariadb', 'sh', '-c', client, sql)).split('\n').filter((line) => line !== '');
+};
 
 const authorization = (): Readonly<Record<string, string>> => ({ authorization: `Bearer ${token}` });
 const maj = (id: string): Promise<Response> =>
@@ -82,7 +77,7 @@ test('a change through the one HTTP entrance reaches a screen and the database',
   assert.equal((await fetch(`${url}/monitor/api/json.php?app=maj&id=x&state=On`)).status, 401);
   const abort = new AbortController();
   t.after(() => abort.abort());
-  const screen = await fetch(`${url}/events`, { headers: authorization(), signal: abort.signal });
+  const screen = await fetch(`${url}/api/v1/stream`, { headers: authorization(), signal: abort.signal });
   assert.equal(screen.status, 200);
   let seen = '';
   void (async () => {
@@ -93,7 +88,9 @@ test('a change through the one HTTP entrance reaches a screen and the database',
   const { mid } = (await answer.json()) as { mid: string };
   await until('the event', () => seen.includes(`"id":"317"`) && seen.includes(mid));
   const sql = `SELECT device_id, state FROM device_event WHERE mid = '${mid}'`;
-  await until('the row', async () => JSON.stringify(await rows(sql)) === '[{"device_id":"317","state":"On"}]');
+  await until('the row', async () => (await rows(sql)).join() === '317\tOn');
+  const history = await fetch(`${url}/api/v1/events?id=317`, { headers: authorization() });
+  assert.match(await history.text(), new RegExp(mid, 'u'));
 });
 
 test('a change over MQTT from outside is read back over HTTP, and nobody comes in without a password', {
@@ -115,19 +112,18 @@ test('messages wait for a database service that was killed, and are there when i
   await container('db-writer').restart();
   const sql = "SELECT device_id FROM device_event WHERE device_id LIKE 'w_' ORDER BY seq";
   await until('the rows', async () => {
-    const found = JSON.stringify(await rows(sql).catch(() => []));
-    return found === '[{"device_id":"w1"},{"device_id":"w2"},{"device_id":"w3"}]';
+    return (await rows(sql)).join() === 'w1,w2,w3';
   });
 });
 
 test('each service runs as its own user, without root, in an image that it cannot write', { skip }, async () => {
   const uids = new Set<string>();
-  for (const service of ['broker', 'db-writer', 'sse-gateway', 'monitor-api']) {
+  for (const service of ['broker', 'db-writer', 'sse-gateway', 'monitor-api', 'zigbee-bridge']) {
     const uid = (await run(service, 'id', '-u')).trim();
     assert.notEqual(uid, '0');
     uids.add(uid);
     const { exitCode } = await container(service).exec(['touch', '/app/x']);
     assert.notEqual(exitCode, 0);
   }
-  assert.equal(uids.size, 4);
+  assert.equal(uids.size, 5);
 });

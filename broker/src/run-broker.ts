@@ -24,7 +24,7 @@ export const BROKER_ALONE_VARIABLES = {
   ACCESS_FILE: text('File of users and opened networks; in the data folder when it is not named', ''),
   MESH_SERVICES: list(
     'Services whose messages wait for them in the broker, from the first start on',
-    'sse-gateway,db-writer,sms-gateway',
+    'sse-gateway,db-writer,monitor-api,zigbee-bridge,sms-gateway',
     `services among ${SERVICES.join(', ')}`,
     (entry) => SERVICES.find((service) => service === entry),
   ),

@@ -1,5 +1,5 @@
 // Owns who may publish and read which topic: a pure reading of the contract, the same for MQTT, HTTP and SSE.
-import { OWN_ROOTS, type Party, SERVICES, type ServiceName, TOPIC_LIST } from './contract.ts';
+import { OWN_ROOTS, type Party, SERVICES, type ServiceName, TOPIC_LIST, type TopicDefinition } from './contract.ts';
 import { filterCovers, filterFault, filterMatches, filterOf, filtersOverlap } from './topic.ts';
 import { findTopic, isOwnTopic } from './topic-index.ts';
 
@@ -20,6 +20,14 @@ export const isService = (party: Party): party is ServiceName => (SERVICES as re
 const speaksForAnother = (role: Party, parameters: Readonly<Record<string, string>>): boolean =>
   parameters.service !== undefined && parameters.service !== role;
 
+/** Peers' topics that a party is named for; one with a movable root may lie below any first level that is free. */
+const foreignTopics = (role: Party, side: 'from' | 'to'): readonly TopicDefinition[] =>
+  TOPIC_LIST.filter((topic) => topic.foreign !== undefined && topic[side].includes(role));
+const isForeignTo = (role: Party, side: 'from' | 'to', topic: string): boolean =>
+  foreignTopics(role, side).some(
+    ({ foreign, pattern }) => foreign === 'movable' || filterMatches(filterOf(pattern), topic),
+  );
+
 /** Whether `who` may publish to `topic`. Services publish only what the contract names; people are free outside the mesh's roots. */
 export function mayPublish(who: Identity, topic: string): Verdict {
   if (topic.startsWith('$')) return refuse(`topics that begin with '$' belong to the broker, got '${topic}'`);
@@ -31,7 +39,7 @@ export function mayPublish(who: Identity, topic: string): Verdict {
     return ALLOWED;
   }
   if (isOwnTopic(topic)) return refuse(`the mesh has no topic '${topic}'`);
-  if (isService(who.role))
+  if (isService(who.role) && !isForeignTo(who.role, 'from', topic))
     return refuse(`service '${who.role}' may publish only topics of the contract, got '${topic}'`);
   return ALLOWED;
 }
@@ -50,7 +58,7 @@ export function readableFilters(role: Party): readonly string[] {
 /** Whether `who` may receive messages of `topic`. */
 export function mayRead(who: Identity, topic: string): boolean {
   if (topic.startsWith('$')) return who.role === 'admin' || who.role === 'local';
-  if (!isOwnTopic(topic)) return !isService(who.role);
+  if (!isOwnTopic(topic)) return !isService(who.role) || isForeignTo(who.role, 'to', topic);
   return readableFilters(who.role).some((filter) => filterMatches(filter, topic));
 }
 
@@ -67,6 +75,8 @@ export function maySubscribe(who: Identity, filter: string): Verdict {
   const filters = readableFilters(who.role);
   if (isService(who.role)) {
     if (filters.some((wide) => filterCovers(wide, filter))) return ALLOWED;
+    const isMoved = !/^[+#]/u.test(filter) && !isOwnTopic(filter);
+    if (isMoved && foreignTopics(who.role, 'to').some(({ foreign }) => foreign === 'movable')) return ALLOWED;
     return refuse(`service '${who.role}' may not subscribe to '${filter}'`);
   }
   const root = filter.split('/')[0] ?? '';

@@ -11,6 +11,7 @@ export const SERVICES = [
   'domoticz-bridge',
   'alarm',
   'linky-collector',
+  'zigbee-bridge',
 ] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
@@ -73,6 +74,16 @@ const alarmAction = z.enum([
 ]);
 const json = z.looseObject({}).describe("the peer's own JSON, passed on as it is");
 
+/** One device of Zigbee2MQTT as the house knows it: one entry for each key of its messages that the house follows. */
+export const zigbeeEntry = z.strictObject({
+  name: deviceId.describe('friendly name in Zigbee2MQTT'),
+  id: deviceId.describe("the house's id of the device"),
+  idm: z.string().max(16).optional().describe("the old site's own number"),
+  key: z.string().min(1).max(64).describe('key of the JSON that Zigbee2MQTT publishes, such as state or temperature'),
+  colour: z.enum(['hs', 'xy', 'color_temp']).optional(),
+  maj_id: deviceId.optional().describe('id on monitor/maj, when it is not the one that id and key give'),
+});
+
 /** One topic of the contract. `durable` consumers are a subset of `to` and have a session before their first visit. */
 export interface TopicDefinition<Pattern extends string = string, Schema extends z.ZodType = z.ZodType> {
   readonly pattern: Pattern;
@@ -87,6 +98,11 @@ export interface TopicDefinition<Pattern extends string = string, Schema extends
   readonly from: readonly Party[];
   readonly to: readonly Party[];
   readonly durable: readonly ServiceName[];
+  /**
+   * Present when the topic belongs to a peer: its root stays free to every client that is logged in, and its messages
+   * travel as their sender wrote them. The peer's own setting may put another root in place of a `movable` one.
+   */
+  readonly foreign?: 'fixed' | 'movable';
   readonly example: z.input<Schema>;
 }
 
@@ -103,6 +119,7 @@ interface Declared<Pattern extends string, Schema extends z.ZodType> {
   from: readonly Party[];
   to: readonly Party[];
   durable?: readonly ServiceName[];
+  foreign?: 'fixed' | 'movable';
   example: NoInfer<z.input<Schema>>;
   pattern: Pattern;
 }
@@ -121,6 +138,7 @@ const declare = <const Pattern extends string, Schema extends z.ZodType>(
     from: declared.from,
     to: declared.to,
     durable: declared.durable ?? [],
+    ...(declared.foreign === undefined ? {} : { foreign: declared.foreign }),
     example: declared.example,
   });
 
@@ -135,7 +153,16 @@ export const TOPICS = {
     pattern: 'monitor/maj',
     summary: 'One device changed. Screens, database and alarm follow it in the order the broker received it.',
     schema: change,
-    from: ['monitor-api', 'domoticz-bridge', 'linky-collector', ...TYPISTS, 'device', 'domoticz'],
+    from: [
+      'monitor-api',
+      'sse-gateway',
+      'domoticz-bridge',
+      'linky-collector',
+      'zigbee-bridge',
+      ...TYPISTS,
+      'device',
+      'domoticz',
+    ],
     to: ['sse-gateway', 'db-writer', 'alarm', ...VIEWERS],
     durable: ['sse-gateway', 'db-writer', 'alarm'],
     example: { id: '317', state: 'On' },
@@ -148,6 +175,19 @@ export const TOPICS = {
     to: ['sse-gateway', 'db-writer', 'alarm', ...VIEWERS],
     durable: ['sse-gateway', 'db-writer', 'alarm'],
     example: { idx: 'light.lampe_jardin', state: 'on' },
+  }),
+  dz: declare({
+    pattern: 'monitor/dz',
+    summary:
+      "Legacy topic of older Domoticz scripts: {value} is a text for the household, shown as the message 'dz'; any other form is a change, as on monitor/maj.",
+    schema: z.union([
+      z.strictObject({ value: z.union([z.string(), z.number(), z.boolean()]) }),
+      z.looseObject({ idx: deviceId, state: deviceState }),
+    ]),
+    from: [...TYPISTS, 'device', 'domoticz'],
+    to: ['sse-gateway', 'db-writer', 'monitor-api', 'alarm', ...VIEWERS],
+    durable: ['sse-gateway', 'db-writer', 'monitor-api', 'alarm'],
+    example: { value: 'porte ouverte' },
   }),
   state: declare({
     pattern: 'monitor/state/{id}',
@@ -371,6 +411,73 @@ export const TOPICS = {
     to: ['sms-gateway', 'monitor-api', 'alarm', 'homeassistant', 'admin'],
     example: { id: '0199b2f0-7c1a-7000-8000-000000000005', ok: true, title: 'SwitchLight' },
   }),
+  zigbee_cmd: declare({
+    pattern: 'zigbee/cmd',
+    summary: 'A command for a Zigbee device, by its friendly name, id or idm, to be confirmed by the device itself.',
+    schema: z.strictObject({
+      id: commandId,
+      device: deviceId,
+      key: z.string().min(1).max(64).optional(),
+      value: z.union([z.string().max(1024), z.number(), z.boolean()]),
+    }),
+    max_age_s: 15,
+    from: ['monitor-api', 'sms-gateway', 'alarm', 'dashboard', ...TYPISTS],
+    to: ['zigbee-bridge'],
+    durable: ['zigbee-bridge'],
+    example: { id: '0199b2f0-7c1a-7000-8000-000000000008', device: 'lampe_entree', value: 'On' },
+  }),
+  zigbee_reply: declare({
+    pattern: 'zigbee/reply',
+    summary: 'The answer to one command: the state that the device reported, or why there is none.',
+    schema: z.strictObject({
+      id: commandId,
+      ok: z.boolean(),
+      state: z.string().optional(),
+      error: z.string().optional(),
+    }),
+    max_age_s: 15,
+    from: ['zigbee-bridge'],
+    to: ['sms-gateway', 'monitor-api', 'alarm', ...VIEWERS],
+    example: { id: '0199b2f0-7c1a-7000-8000-000000000008', ok: true, state: 'ON' },
+  }),
+  zigbee_devices: declare({
+    pattern: 'mesh/zigbee/devices',
+    summary: 'The Zigbee devices of the house, from the imported table of devices: one entry for each name and key.',
+    schema: z.strictObject({ devices: z.array(zigbeeEntry) }),
+    retain: true,
+    from: ['db-writer', 'admin'],
+    to: ['zigbee-bridge', 'monitor-api', 'admin'],
+    example: { devices: [{ name: 'lampe_entree', id: '0xaa', idm: '16', key: 'state', colour: 'hs' }] },
+  }),
+  zigbee2mqtt: declare({
+    pattern: 'zigbee2mqtt/#',
+    summary:
+      "Zigbee2MQTT's own topics: states, availability, commands. Free to every client that is logged in. The root is ZIGBEE_BASE_TOPIC.",
+    schema: json,
+    foreign: 'movable',
+    from: ['zigbee-bridge', ...ROLES],
+    to: ['zigbee-bridge', ...ROLES],
+    durable: ['zigbee-bridge'],
+    example: { state: 'ON', linkquality: 90 },
+  }),
+  z1m: declare({
+    pattern: 'z1m',
+    summary:
+      "Legacy: a Zigbee device's value as pages of the old site read it. Free to every client that is logged in.",
+    schema: z.strictObject({
+      id: z.string(),
+      objet: z.string(),
+      state: z.string(),
+      champ1: z.enum(['Data', 'temperature', 'humidity']),
+      champ2: z.string(),
+      idm: z.string(),
+    }),
+    qos: 0,
+    foreign: 'fixed',
+    from: ['zigbee-bridge', ...ROLES],
+    to: ROLES,
+    example: { id: '0xaa', objet: 'lampe_entree', state: 'ON', champ1: 'Data', champ2: 'state', idm: '16' },
+  }),
   linky_frame: declare({
     pattern: 'linky/{meter}/frame',
     summary: 'One decoded TIC frame: label to value.',
@@ -413,7 +520,7 @@ export const TOPICS = {
       z.strictObject({
         table: z.string().max(64),
         values: z.record(z.string(), z.union([z.string(), z.number()])),
-        at: instant,
+        at: instant.optional(),
       }),
       z.string().max(4096),
     ]),
@@ -441,6 +548,7 @@ export const TOPICS = {
       'domoticz-bridge',
       'alarm',
       'linky-collector',
+      'zigbee-bridge',
       ...TYPISTS,
     ],
     to: ['sms-gateway'],
@@ -507,7 +615,9 @@ export type TopicKey = keyof typeof TOPICS;
 export const TOPIC_LIST: readonly TopicDefinition[] = Object.values(TOPICS);
 
 /** First levels that belong to the mesh; every other topic is free to every logged-in client. */
-export const OWN_ROOTS: ReadonlySet<string> = new Set(TOPIC_LIST.map(({ pattern }) => pattern.split('/')[0] ?? ''));
+export const OWN_ROOTS: ReadonlySet<string> = new Set(
+  TOPIC_LIST.filter(({ foreign }) => foreign === undefined).map(({ pattern }) => pattern.split('/')[0] ?? ''),
+);
 
 /** Client id of a service's durable session. Ids that begin with `mesh-` are reserved to the services. */
 export const durableClientId = (service: ServiceName): string => `mesh-${service}`;

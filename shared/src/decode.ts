@@ -1,5 +1,5 @@
 // Owns decoding: bytes from the wire become values of the contract, or a reason that names what was expected.
-import type { z } from 'zod';
+import { z } from 'zod';
 import { deviceId, deviceState, type PayloadOf, TOPICS, type TopicDefinition } from './contract.ts';
 
 export type Decoded<Value> =
@@ -103,12 +103,24 @@ function changeOf(id: unknown, state: unknown, rest: { at?: unknown; source?: un
   });
 }
 
+const houseText = z.strictObject({ value: z.union([z.string(), z.number(), z.boolean()]) });
+
 /**
- * The changes in a payload of `monitor/maj` or `monitor/ha`, as people and scripts write them:
- * `{"id","state"}` or `{"idx","state"}` with text, numbers or booleans, or the seed script's `{"<id>": "<value>", …}`.
- * A payload is taken whole or refused whole.
+ * The text for the household in a payload of `monitor/dz`, `{"value": "<text>"}` as older Domoticz scripts write it;
+ * `undefined` when the payload is of another form.
  */
-export function decodeChanges(payload: Uint8Array): Decoded<readonly Change[]> {
+export function decodeHouseText(payload: Uint8Array): string | undefined {
+  const raw = decodeJson(payload);
+  const { success, data } = houseText.safeParse(raw.ok ? raw.value : undefined);
+  return success ? String(data.value) : undefined;
+}
+/**
+ * The changes in a payload of `monitor/maj`, `monitor/ha` or `monitor/dz`, as people and scripts write them:
+ * `{"id","state"}` or `{"idx","state"}` with text, numbers or booleans, or the seed script's `{"<id>": "<value>", …}`.
+ * A payload is taken whole or refused whole. A text for the household on `monitor/dz` holds no change.
+ */
+export function decodeChanges(payload: Uint8Array, topic?: string): Decoded<readonly Change[]> {
+  if (topic === TOPICS.dz.pattern && decodeHouseText(payload) !== undefined) return { ok: true, value: [] };
   const raw = decodeJson(payload);
   if (!raw.ok) return raw;
   const value = raw.value;

@@ -54,8 +54,9 @@ export function decidePublish(offered: Offered, rule: TopicRule, nowMs: number):
     );
   return {
     kind: 'carry',
-    retain: offered.retain && (definition === undefined || definition.retain),
-    promised: definition !== undefined && definition.durable.length > 0,
+    // A peer's topic travels as its sender wrote it, even where a service of the mesh follows it.
+    retain: offered.retain && (definition === undefined || definition.foreign !== undefined || definition.retain),
+    promised: definition !== undefined && definition.foreign === undefined && definition.durable.length > 0,
     ...stamp(offered, rule, nowMs),
   };
 }
@@ -77,7 +78,8 @@ export function stamp(
   const age_s = Math.min(expiry_s || Number.POSITIVE_INFINITY, definition?.max_age_s ?? Number.POSITIVE_INFINITY);
   return {
     expires_at_ms: age_s === Number.POSITIVE_INFINITY ? 0 : nowMs + age_s * 1000,
-    properties: !own || mid !== undefined ? properties : withMid(properties),
+    // A peer's message that a service follows has its identity too: what the broker delivers twice is the same message.
+    properties: (!own && definition === undefined) || mid !== undefined ? properties : withMid(properties),
   };
 }
 

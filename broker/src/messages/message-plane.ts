@@ -330,7 +330,8 @@ export class MessagePlane implements PacketReader {
     const rule = rules.of('broker', topic);
     const { properties, expires_at_ms } = stamp(offered, rule, now());
     const retain = offered.retain;
-    const promised = rule.definition !== undefined && rule.definition.durable.length > 0;
+    const { definition } = rule;
+    const promised = definition !== undefined && definition.foreign === undefined && definition.durable.length > 0;
     const message = new Message({ topic, payload: offered.payload, qos, retain, properties, expires_at_ms, publisher });
     const kept = this.#route(message, promised && qos === 0 ? 1 : qos);
     if (kept) await store.commit();

@@ -21,14 +21,15 @@ import type { Running } from '@monitor-mesh/shared/run.ts';
 import { VERSION } from '@monitor-mesh/shared/run-service.ts';
 import type { ServiceModule } from '@monitor-mesh/shared/service.ts';
 import { sseGateway } from '@monitor-mesh/sse-gateway/service.ts';
+import { zigbeeBridge } from '@monitor-mesh/zigbee-bridge/service.ts';
 import type { EmbeddedVariables } from './config.ts';
 import { lockFolder } from './folder-lock.ts';
 
 /** The services that run beside the broker, in the order of their start. */
-export const EMBEDDED_SERVICES: readonly ServiceModule[] = [dbWriter, sseGateway, monitorApi];
+export const EMBEDDED_SERVICES: readonly ServiceModule[] = [dbWriter, sseGateway, monitorApi, zigbeeBridge];
 
 /** Services whose messages wait in the broker: those that run here, and the modem's, whose SMS wait a day for it. */
-const CONSUMERS: readonly ServiceName[] = ['sse-gateway', 'db-writer', 'sms-gateway'];
+const CONSUMERS: readonly ServiceName[] = ['sse-gateway', 'db-writer', 'monitor-api', 'zigbee-bridge', 'sms-gateway'];
 
 const STORE_FILE = 'broker.lmdb';
 

@@ -96,7 +96,7 @@ test('services wait for a broker that starts later, say so, and a maj meanwhile 
   const ready = await fetch(`${url}/health/ready`);
   assert.equal(ready.status, 503);
   assert.match(await ready.text(), /the broker is not connected/);
-  const stream = await openStream(t, `${url}/events`, bearer(house.token));
+  const stream = await openStream(t, `${url}/api/v1/stream`, bearer(house.token));
   await until('the screen is told', () =>
     stream.events.some(({ event, data }) => event === 'link' && data === '{"broker":false}'),
   );

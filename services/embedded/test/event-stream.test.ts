@@ -32,8 +32,8 @@ test('the legacy address answers with the old headers on both paths, and its fra
 test('two screens both receive one change, and three changes at once arrive in order', async (t) => {
   const mesh = await startMesh(t);
   const screens = [
-    await openStream(t, `${mesh.url}/events`, bearer(mesh.token)),
-    await openStream(t, `${mesh.url}/events`, bearer(mesh.token)),
+    await openStream(t, `${mesh.url}/api/v1/stream`, bearer(mesh.token)),
+    await openStream(t, `${mesh.url}/api/v1/stream`, bearer(mesh.token)),
   ];
   for (const state of ['1', '2', '3']) await maj(mesh, '317', state);
   for (const screen of screens) {
@@ -48,7 +48,7 @@ test('a newcomer sees the last state of every device first', async (t) => {
   await maj(mesh, '318', 'Off');
   await maj(mesh, '317', 'Off');
   await until('the states', async () => {
-    const stream = await openStream(t, `${mesh.url}/events`, bearer(mesh.token));
+    const stream = await openStream(t, `${mesh.url}/api/v1/stream`, bearer(mesh.token));
     await until('the snapshot', () => stream.events.length > 0);
     const { states } = JSON.parse(stream.events[0]?.data ?? '') as { states: { id: string; state: string }[] };
     stream.close();
@@ -61,7 +61,7 @@ test('a newcomer sees the last state of every device first', async (t) => {
 
 test('a screen that comes back with its last id receives what came after it, by header or by query; the old address too', async (t) => {
   const mesh = await startMesh(t);
-  const first = await openStream(t, `${mesh.url}/events`, bearer(mesh.token));
+  const first = await openStream(t, `${mesh.url}/api/v1/stream`, bearer(mesh.token));
   await maj(mesh, 'a', '1');
   await until('the first change', () => changesOf(first).length === 1);
   const lastId = first.events.at(-1)?.id ?? '';
@@ -74,8 +74,8 @@ test('a screen that comes back with its last id receives what came after it, by 
     };
     return devices.devices.length === 3;
   });
-  const byHeader = await openStream(t, `${mesh.url}/events`, { ...bearer(mesh.token), 'last-event-id': lastId });
-  const byQuery = await openStream(t, `${mesh.url}/events?lastEventId=${lastId}`, bearer(mesh.token));
+  const byHeader = await openStream(t, `${mesh.url}/api/v1/stream`, { ...bearer(mesh.token), 'last-event-id': lastId });
+  const byQuery = await openStream(t, `${mesh.url}/api/v1/stream?lastEventId=${lastId}`, bearer(mesh.token));
   const legacy = await openStream(t, `${mesh.url}/include/serveur_sse.php`, { 'last-event-id': lastId });
   for (const stream of [byHeader, byQuery]) {
     await until('the replay', () => changesOf(stream).length === 2);
@@ -87,7 +87,7 @@ test('a screen that comes back with its last id receives what came after it, by 
 
 test('a last id from another life of the feed gets a reset and the picture', async (t) => {
   const mesh = await startMesh(t);
-  const stream = await openStream(t, `${mesh.url}/events`, { ...bearer(mesh.token), 'last-event-id': 'old-12' });
+  const stream = await openStream(t, `${mesh.url}/api/v1/stream`, { ...bearer(mesh.token), 'last-event-id': 'old-12' });
   await until('the picture', () => stream.events.length >= 2); // services that have just started may follow it
   assert.deepEqual(
     stream.events.slice(0, 2).map(({ event }) => event),
@@ -97,8 +97,8 @@ test('a last id from another life of the feed gets a reset and the picture', asy
 
 test('a filter by device and by topic shows only those', async (t) => {
   const mesh = await startMesh(t);
-  const byId = await openStream(t, `${mesh.url}/events?id=2,3`, bearer(mesh.token));
-  const byTopic = await openStream(t, `${mesh.url}/events?topic=monitor/message/%2B`, bearer(mesh.token));
+  const byId = await openStream(t, `${mesh.url}/api/v1/stream?id=2,3`, bearer(mesh.token));
+  const byTopic = await openStream(t, `${mesh.url}/api/v1/stream?topic=monitor/message/%2B`, bearer(mesh.token));
   for (const id of ['1', '2', '3', '4']) await maj(mesh, id, 'On');
   await fetch(`${mesh.url}/api/v1/messages/m`, {
     method: 'PUT',
@@ -109,12 +109,12 @@ test('a filter by device and by topic shows only those', async (t) => {
   assert.deepEqual(changesOf(byId), ['2=On', '3=On']);
   await until('the message', () => byTopic.events.length === 2);
   assert.match(byTopic.events[1]?.data ?? '', /"text":"hello"/);
-  assert.equal((await fetch(`${mesh.url}/events?topic=a%23`, { headers: bearer(mesh.token) })).status, 400);
+  assert.equal((await fetch(`${mesh.url}/api/v1/stream?topic=a%23`, { headers: bearer(mesh.token) })).status, 400);
 });
 
 test('a change with the clock of 2099 is shown at once, flagged, and does not block the device', async (t) => {
   const mesh = await startMesh(t);
-  const stream = await openStream(t, `${mesh.url}/events`, bearer(mesh.token));
+  const stream = await openStream(t, `${mesh.url}/api/v1/stream`, bearer(mesh.token));
   const post = (body: object): Promise<Response> =>
     fetch(`${mesh.url}/api/v1/devices/317`, {
       method: 'POST',

@@ -39,7 +39,7 @@ test('without its database the mesh is not ready, messages wait, a graceful stop
   mkdirSync(blocked);
   const first = await startMesh(t, { DATABASE_URL: `sqlite:${blocked}` }, folder);
   const client = await openMqtt(t, first.mqtt_url);
-  const stream = await openStream(t, `${first.url}/events`, bearer(first.token));
+  const stream = await openStream(t, `${first.url}/api/v1/stream`, bearer(first.token));
   for (let index = 0; index < 50; index++)
     await client.publishAsync('monitor/maj', JSON.stringify({ id: `d${index}`, state: 'On' }), {
       qos: index % 2 === 0 ? 1 : 0,

@@ -117,6 +117,7 @@ export async function openStream(
       rest = blocks.pop() ?? '';
       for (const block of blocks) if (block.includes('data:')) events.push(parseBlock(block));
     }
+    text += '\n[stream ended]';
   };
   read().catch((error: unknown) => {
     if (!abort.signal.aborted) text += `\n[stream ended: ${String(error)}]`;

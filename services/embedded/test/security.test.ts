@@ -45,7 +45,7 @@ async function cookieOf(mesh: TestMesh): Promise<string> {
 test('every route is closed without credentials, but for the page, the log-in and the health', async (t) => {
   const mesh = await startMesh(t);
   for (const path of [
-    '/events',
+    '/api/v1/stream',
     '/api/v1/devices',
     '/api/v1/devices/1',
     '/api/v1/events',
@@ -88,7 +88,7 @@ test('a browser session works on its own pages only, ends on every stream at log
     assert.equal(await ask(mesh, '/api/v1/devices', { cookie, ...foreign }), 401);
   assert.equal(await ask(mesh, '/api/v1/devices', { cookie: `${cookie}x` }), 401);
 
-  const stream = await openStream(t, `${mesh.url}/events`, { cookie });
+  const stream = await openStream(t, `${mesh.url}/api/v1/stream`, { cookie });
   await until('the snapshot', () => stream.events.length > 0);
   assert.equal(await ask(mesh, '/api/v1/logout', { cookie }, 'POST'), 200);
   assert.equal(await ask(mesh, '/api/v1/devices', { cookie }), 401);
@@ -115,7 +115,7 @@ test('roles: a device may report and read nothing else, a token is as good as it
   await until('the user is known', async () => (await ask(mesh, MAJ, basic)) === 200);
   assert.equal(await ask(mesh, '/monitor/api/json.php?app=messages&name=a&contenu=b', basic), 403);
   assert.equal(await ask(mesh, '/monitor/api/json.php?app=envoi_sms&contenu=b', basic), 403);
-  assert.equal(await ask(mesh, '/events', basic), 403);
+  assert.equal(await ask(mesh, '/api/v1/stream', basic), 403);
   assert.equal(await ask(mesh, '/api/v1/devices', bearer(mesh.token)), 200);
 });
 

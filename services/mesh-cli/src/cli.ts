@@ -2,6 +2,7 @@
 import { reasonOf } from '@monitor-mesh/shared/errors.ts';
 import { allow } from './allow-command.ts';
 import { credentials } from './credentials-command.ts';
+import { importLegacy } from './import-command.ts';
 import { publish } from './publish-command.ts';
 import { tail } from './tail-command.ts';
 import { user } from './user-command.ts';
@@ -23,7 +24,14 @@ export class UsageError extends Error {}
 const EXIT_USAGE = 64;
 const EXIT_FAULT = 1;
 
-const COMMANDS: Readonly<Record<string, Command>> = { publish, tail, user, credentials, allow };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  publish,
+  tail,
+  user,
+  credentials,
+  allow,
+  'import-legacy': importLegacy,
+};
 
 const HELP = `mesh: the command line of monitor-mesh
 
@@ -35,6 +43,8 @@ const HELP = `mesh: the command line of monitor-mesh
   mesh credentials                             the first user's name, password and token
   mesh allow                                   callers that were refused, networks that were opened
   mesh allow NETWORK [APP …]                   open the old addresses to a network (default maj messages sse)
+  mesh import-legacy DUMP.SQL | mysql://…      take over the old site's database
+                            [--connect connect.py] [--database URL] [--dispositifs TABLE]
 
 The broker is MQTT_URL (default mqtt://127.0.0.1:1883), its files are in DATA_DIR (default ./data).
 `;

@@ -1,5 +1,6 @@
 // Owns monitor-api's shell: HTTP in, the broker's word out.
 import { Bus } from '@monitor-mesh/shared/bus/bus.ts';
+import type { DurableConsumer } from '@monitor-mesh/shared/bus/durable-consumer.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import { MeshError } from '@monitor-mesh/shared/errors.ts';
 import { publishRefusedCallers } from '@monitor-mesh/shared/http/refused-report.ts';
@@ -16,6 +17,7 @@ import type { StoreReader } from '@monitor-mesh/shared/store/store.ts';
 import type { FastifyInstance } from 'fastify';
 import { addApiRoutes } from './api-routes.ts';
 import { MONITOR_API_VARIABLES } from './config.ts';
+import { followHouseTexts } from './house-texts.ts';
 import { HouseView } from './house-view.ts';
 import { addLegacyRoutes } from './legacy-routes.ts';
 import { addOpenApi } from './openapi.ts';
@@ -35,6 +37,7 @@ class MonitorApi implements Service {
   readonly #config: Config;
   readonly #view = new HouseView();
   #bus: Bus | undefined;
+  #texts: DurableConsumer | undefined;
   #reader: Promise<StoreReader> | undefined;
 
   constructor(context: ServiceContext, config: Config) {
@@ -72,10 +75,14 @@ class MonitorApi implements Service {
     this.#view.follow(bus);
     followRevocations(bus, this.#context.door.revoked);
     publishRefusedCallers(bus, 'monitor-api', this.#context.door.refused, (app) => app !== 'sse');
+    const { target, log, now } = this.#context;
+    const timeout_ms = this.#config.API_PUBLISH_TIMEOUT_MS;
+    this.#texts = followHouseTexts({ target, log, bus, view: this.#view, now, timeout_ms });
     bus.setState('ready');
   }
 
   async stop(): Promise<void> {
+    await this.#texts?.close();
     await this.#bus?.close();
     const reader = await this.#reader?.catch(() => undefined); // one that never opened needs no closing
     await reader?.[Symbol.asyncDispose]();

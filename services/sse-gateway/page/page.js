@@ -157,7 +157,7 @@ function open()       {
   source?.close();
   showLink('wait');
   const stream = new EventSource(
-    lastEventId === '' ? '/events' : `/events?lastEventId=${encodeURIComponent(lastEventId)}`,
+    lastEventId === '' ? '/api/v1/stream' : `/api/v1/stream?lastEventId=${encodeURIComponent(lastEventId)}`,
   );
   source = stream;
   stream.addEventListener('open', () => showLink('live'));

@@ -10,13 +10,22 @@ export interface HouseEvent {
   /** Events of one key replace each other for a viewer that can't keep up; each other event stands for itself. */
   readonly key: string;
   readonly frame: Buffer;
-  /** The frame of the old server, for changes. */
-  readonly legacyFrame: Buffer | undefined;
+  /** What the two old servers would send; for changes alone. */
+  readonly old: OldFrames | undefined;
 }
 
-export type EventDraft = Omit<HouseEvent, 'seq' | 'frame'> & {
+/** The frames of the two old servers, each with the bookmark of its event behind it. */
+export interface OldFrames {
+  /** include/serveur_sse.php: `event: message`, with the wall clock. */
+  readonly page: Buffer;
+  /** The Node server's `/events`: the data alone. */
+  readonly fact: Buffer;
+}
+
+export type EventDraft = Omit<HouseEvent, 'seq' | 'frame' | 'old'> & {
   /** Builds the frame once the id is known. */
   readonly frameOf: (id: string) => Buffer;
+  readonly oldOf?: (id: string) => OldFrames;
 };
 
 /** Where a viewer stands: `epoch-seq`. */
@@ -36,6 +45,8 @@ export function parsePosition(text: string): Position | undefined {
   const match = POSITION.exec(text.trim());
   return match?.[1] === undefined ? undefined : { epoch: match[1], seq: Number(match[2]) };
 }
+
+const bytesOf = ({ frame, old }: HouseEvent): number => frame.length + (old ? old.page.length + old.fact.length : 0);
 
 export class EventRing {
   /** Tells this life of the feed from the one before: numbers start again with each. */
@@ -61,13 +72,19 @@ export class EventRing {
   }
 
   push(draft: EventDraft): HouseEvent {
-    const { frameOf, ...rest } = draft;
+    const { frameOf, oldOf, ...rest } = draft;
     this.#seq += 1;
-    const event: HouseEvent = { ...rest, seq: this.#seq, frame: frameOf(this.idOf(this.#seq)) };
+    const id = this.idOf(this.#seq);
+    const event: HouseEvent = { ...rest, seq: this.#seq, frame: frameOf(id), old: oldOf?.(id) };
     this.#events.push(event);
-    this.#bytes += event.frame.length;
+    this.#bytes += bytesOf(event);
     while (this.#length > this.#eventsMax || this.#bytes > RING_BYTES_MAX) this.#forgetOldest();
     return event;
+  }
+
+  /** Every event that is still known, oldest first. */
+  all(): readonly HouseEvent[] {
+    return this.#events.slice(this.#first);
   }
 
   /** Every event after a position, oldest first; `undefined` when some of them are no longer (or not yet) known here. */
@@ -82,7 +99,8 @@ export class EventRing {
   }
 
   #forgetOldest(): void {
-    this.#bytes -= this.#events[this.#first]?.frame.length ?? 0;
+    const oldest = this.#events[this.#first];
+    if (oldest) this.#bytes -= bytesOf(oldest);
     this.#first += 1;
     // Shift in blocks: one splice per thousand events instead of one shift per event.
     if (this.#first < 1_000) return;

@@ -10,6 +10,9 @@ export interface Wish {
   readonly filters: readonly string[];
 }
 
+/** The same for wishes that see the same. */
+export const wishKey = ({ ids, filters }: Wish): string => JSON.stringify([[...ids].sort(), [...filters].sort()]);
+
 export const EVERYTHING: Wish = { ids: new Set(), filters: [] };
 
 const ENTRIES_MAX = 500;

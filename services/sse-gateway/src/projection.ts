@@ -6,7 +6,7 @@ import type { ChangeEvent } from './hub.ts';
 
 /** The changes in a message of monitor/maj or monitor/ha, with the house's own clock where the sender's is wrong or absent. */
 export function decideChanges(message: Received, zone: string): Decoded<readonly ChangeEvent[]> {
-  const decoded = decodeChanges(message.payload);
+  const decoded = decodeChanges(message.payload, message.topic);
   if (!decoded.ok) return decoded;
   const now = message.received_ms;
   const heure = heureOf(now, zone);

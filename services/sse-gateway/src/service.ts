@@ -1,11 +1,11 @@
 // Owns sse-gateway's shell: messages in, events out to every screen, the last state of each device back to the broker.
-import { Bus } from '@monitor-mesh/shared/bus/bus.ts';
+import { Bus, type PublishOutcome } from '@monitor-mesh/shared/bus/bus.ts';
 import type { Received } from '@monitor-mesh/shared/bus/connection.ts';
 import { DurableConsumer } from '@monitor-mesh/shared/bus/durable-consumer.ts';
 import type { ConfigOf } from '@monitor-mesh/shared/config.ts';
 import { TOPICS, type TopicKey } from '@monitor-mesh/shared/contract.ts';
-import { decodePayload } from '@monitor-mesh/shared/decode.ts';
-import { MeshError } from '@monitor-mesh/shared/errors.ts';
+import { type Change, decodePayload } from '@monitor-mesh/shared/decode.ts';
+import { MeshError, reasonOf } from '@monitor-mesh/shared/errors.ts';
 import { publishRefusedCallers } from '@monitor-mesh/shared/http/refused-report.ts';
 import { followRevocations } from '@monitor-mesh/shared/http/revocations.ts';
 import {
@@ -15,21 +15,25 @@ import {
   type Service,
   type ServiceContext,
 } from '@monitor-mesh/shared/service.ts';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { DEVICES_MAX } from './board.ts';
 import { SSE_GATEWAY_VARIABLES } from './config.ts';
-import { parseWish } from './filter.ts';
+import { addFactRoute } from './fact-route.ts';
 import { type ChangeEvent, Hub } from './hub.ts';
 import { addPage } from './page.ts';
 import { decideChanges, RecentMids } from './projection.ts';
+import { addStreamRoutes } from './stream-routes.ts';
 import { Streams } from './streams.ts';
 
 type Config = ConfigOf<typeof SSE_GATEWAY_VARIABLES>;
 
 const HEARTBEAT_MS = 15_000;
+/** A stream whose user has lost its right ends within a second: this, and half a second that the access file's content may be old. */
+const REVIEW_MS = 250;
+/** Longest wait at a stop for viewers to take what is theirs: the whole stop has eight seconds. */
+const DRAIN_MS_MAX = 2_000;
 /** Batches whose states are on their way to the broker while newer events are already shown. */
 const OVERLAP = 64;
-const LEGACY_PATHS = ['/monitor/include/serveur_sse.php', '/include/serveur_sse.php'];
 /** The old site's text for a subscriber that died. */
 const LAST_WILL = 'client mqtt déconnecté';
 
@@ -61,55 +65,30 @@ class SseGateway implements Service {
   #bus: Bus | undefined;
   #consumer: DurableConsumer | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  #review: NodeJS.Timeout | undefined;
+  #accessFault = '';
   #readiness: Readiness = { ready: false, reason: 'the broker is not connected' };
 
   constructor(context: ServiceContext, config: Config) {
     this.#context = context;
     this.#config = config;
     this.#hub = new Hub(context.now().toString(36), context.now);
-    this.#streams = new Streams(
-      { viewers_max: config.SSE_VIEWERS_MAX, viewers_per_user_max: config.SSE_VIEWERS_PER_USER_MAX },
-      (viewer) => this.#hub.leave(viewer),
-    );
-    this.#events = context.metrics.counter('sse_events_total', 'Changes shown to viewers');
     const viewers = context.metrics.gauge('sse_viewers', 'Event streams open now');
-    this.#streams.watch((count) => viewers.set(count));
+    this.#streams = new Streams({
+      viewers_max: config.SSE_VIEWERS_MAX,
+      viewers_per_user_max: config.SSE_VIEWERS_PER_USER_MAX,
+      access: () => context.door.authenticator.file.read(),
+      now: context.now,
+      leave: (viewer) => this.#hub.leave(viewer),
+      onCount: (count) => viewers.set(count),
+    });
+    this.#events = context.metrics.counter('sse_events_total', 'Changes shown to viewers');
   }
 
   routes(app: FastifyInstance): void {
     addPage(app, this.#config.HOUSE_LANG, this.#config.HOUSE_LABEL);
-    app.get(
-      '/events',
-      { config: { access: { kind: 'roles', roles: ['admin', 'homeassistant', 'dashboard'] } } },
-      (request, reply) => {
-        const wish = parseWish(request.query as Record<string, unknown>);
-        if ('fault' in wish) return reply.code(400).send({ error: 'input_invalid', message: wish.fault });
-        const audience = {
-          role: request.identity?.role ?? 'device',
-          wish,
-          last_event_id: lastEventId(request),
-        } as const;
-        return this.#streams.begin(request, reply, {}, (sink) => this.#hub.join(sink, audience));
-      },
-    );
-    for (const path of LEGACY_PATHS)
-      app.get(
-        path,
-        {
-          config: {
-            access: {
-              kind: 'open',
-              app: 'sse',
-              roles: ['admin', 'homeassistant', 'dashboard', 'device', 'domoticz'],
-              writes: false,
-            },
-          },
-        },
-        (request, reply) =>
-          this.#streams.begin(request, reply, { 'access-control-allow-origin': '*' }, (sink) =>
-            this.#hub.joinLegacy(sink, lastEventId(request)),
-          ),
-      );
+    addStreamRoutes(app, this.#hub, this.#streams);
+    addFactRoute(app, (change, mid, timeout_ms) => this.#publishFact(change, mid, timeout_ms));
   }
 
   async start(): Promise<void> {
@@ -132,12 +111,14 @@ class SseGateway implements Service {
       onState: (taking, reason) => this.#onConsumer(taking, reason),
     });
     this.#heartbeat = setInterval(() => this.#hub.beat(), HEARTBEAT_MS).unref();
+    this.#review = setInterval(() => this.#reviewStreams(), REVIEW_MS).unref();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#heartbeat);
     await this.#consumer?.close();
-    this.#hub.closeAll();
+    await this.#streams.drain(() => this.#hub.farewell(), DRAIN_MS_MAX);
+    clearInterval(this.#review);
     await this.#bus?.close();
   }
 
@@ -149,6 +130,23 @@ class SseGateway implements Service {
     this.#hub.link(taking);
     this.#readiness = taking ? READY : { ready: false, reason: reason ?? 'not connected' };
     this.#bus?.setState(taking ? 'ready' : 'degraded', taking ? undefined : reason);
+  }
+
+  /** A file that cannot be read changes nobody's standing; it is told once, not four times a second. */
+  #reviewStreams(): void {
+    try {
+      this.#streams.review();
+      this.#accessFault = '';
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason !== this.#accessFault) this.#context.log.warn({ reason }, 'streams not reviewed');
+      this.#accessFault = reason;
+    }
+  }
+
+  async #publishFact(change: Change, mid: string, timeout_ms: number): Promise<PublishOutcome> {
+    const outcome = await this.#bus?.publish('maj', {}, { ...change, source: 'fact' }, { mid, timeout_ms });
+    return outcome ?? { kind: 'unwritten', mid, reason: 'the service is not started' };
   }
 
   /** Shows a batch at once; it is acknowledged when the broker keeps the new states. */
@@ -200,11 +198,4 @@ class SseGateway implements Service {
     if (decoded.ok) this.#hub.tell(message.topic, decoded.value, message.mid, definition.retain);
     else this.#bus?.reject(message.topic, decoded.reason);
   }
-}
-
-/** EventSource sends the header when it reconnects; a page that starts over can send the query. */
-function lastEventId(request: FastifyRequest): string | undefined {
-  const header = request.headers['last-event-id'];
-  const query = (request.query as Readonly<Record<string, unknown>>).lastEventId;
-  return typeof header === 'string' ? header : typeof query === 'string' ? query : undefined;
 }

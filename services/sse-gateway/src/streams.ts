@@ -1,46 +1,50 @@
-// Owns the HTTP side of event streams: headers, limits per user, and the end of a stream.
+// Owns the HTTP side of event streams: headers, limits, who may stay, and the end of a stream.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AccessContent } from '@monitor-mesh/shared/auth/access-file.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EVENT_STREAM } from './frame.ts';
+import { beginAnswer, SocketSink } from './socket-sink.ts';
+import { type Standing, standingOf, stillStands } from './standing.ts';
 import type { Sink, Viewer } from './viewer.ts';
 
-export interface StreamLimits {
+export interface StreamsOptions {
   readonly viewers_max: number;
   readonly viewers_per_user_max: number;
+  /** The access file as it is now. */
+  readonly access: () => AccessContent;
+  readonly now: () => number;
+  readonly leave: (viewer: Viewer) => void;
+  readonly onCount: (count: number) => void;
 }
 
 interface Open {
   readonly user: string;
-  readonly session: string | undefined;
+  readonly standing: Standing;
   readonly viewer: Viewer;
 }
 
-const sinkOf = (reply: FastifyReply): Sink => {
-  const { raw } = reply;
-  return {
-    get pending() {
-      return raw.writableLength;
-    },
-    write: (bytes) => void raw.write(bytes),
-    onceDrained: (callback) => void raw.once('drain', callback),
-    close: () => void raw.destroy(),
-  };
-};
+const HEADERS = {
+  'content-type': EVENT_STREAM,
+  'cache-control': 'no-cache',
+  connection: 'keep-alive',
+  'x-accel-buffering': 'no',
+} as const;
+/** How often a drain looks whether all have gone. */
+const DRAIN_LOOK_MS = 20;
 
 /** Open streams of this process; knows whose they are, so that limits and revocations find them. */
 export class Streams {
-  readonly #limits: StreamLimits;
+  readonly #options: StreamsOptions;
   readonly #open = new Set<Open>();
-  readonly #leave: (viewer: Viewer) => void;
-  #onCount: ((count: number) => void) | undefined;
+  readonly #perUser = new Map<string, number>();
+  #draining = false;
 
-  constructor(limits: StreamLimits, leave: (viewer: Viewer) => void) {
-    this.#limits = limits;
-    this.#leave = leave;
+  constructor(options: StreamsOptions) {
+    this.#options = options;
   }
 
-  /** Calls back with the number of open streams whenever it changes. */
-  watch(onCount: (count: number) => void): void {
-    this.#onCount = onCount;
+  get count(): number {
+    return this.#open.size;
   }
 
   /** Begins a stream, or answers why not. */
@@ -50,39 +54,65 @@ export class Streams {
     headers: Readonly<Record<string, string>>,
     join: (sink: Sink) => Viewer,
   ): FastifyReply {
-    const user = request.identity?.user ?? '';
-    const mine = [...this.#open].filter((open) => open.user === user).length;
-    if (this.#open.size >= this.#limits.viewers_max || mine >= this.#limits.viewers_per_user_max)
+    const { viewers_max, viewers_per_user_max, access } = this.#options;
+    const { user, role } = request.identity ?? { user: '', role: 'device' };
+    // EventSource tries again after a broken connection, but never after an answer that is an error.
+    if (this.#draining) return cutOff(reply);
+    if (this.#open.size >= viewers_max || (this.#perUser.get(user) ?? 0) >= viewers_per_user_max)
       return reply
         .code(429)
         .header('retry-after', '30')
         .send({
           error: 'too_many_streams',
-          message: `expected at most ${this.#limits.viewers_per_user_max} open streams of one user and ${this.#limits.viewers_max} in all`,
+          message: `expected at most ${viewers_per_user_max} open streams of one user and ${viewers_max} in all`,
         });
-    reply.hijack();
-    reply.raw.writeHead(200, {
-      'content-type': EVENT_STREAM,
-      'cache-control': 'no-cache',
-      connection: 'keep-alive',
-      'x-accel-buffering': 'no',
-      ...headers,
-    });
-    reply.raw.flushHeaders();
-    const open: Open = { user, session: request.session?.session, viewer: join(sinkOf(reply)) };
+    const { session } = request;
+    const standing = standingOf({ user, role, session, authorization: request.headers.authorization }, access());
+    const socket = beginAnswer(reply, { ...HEADERS, ...headers });
+    if (!socket || reply.raw.destroyed) return reply; // it left before it was answered
+    const open: Open = { user, standing, viewer: join(new SocketSink(socket)) };
     this.#open.add(open);
-    this.#onCount?.(this.#open.size);
+    this.#count(user, 1);
     reply.raw.once('close', () => {
       this.#open.delete(open);
-      this.#onCount?.(this.#open.size);
-      this.#leave(open.viewer);
+      this.#count(user, -1);
+      this.#options.leave(open.viewer);
     });
-    reply.raw.once('error', () => open.viewer.close()); // the close event follows and tidies up
     return reply;
   }
 
   /** Ends every stream of a session that is no longer valid. */
   revoke(session: string): void {
-    for (const open of this.#open) if (open.session === session) open.viewer.close();
+    for (const { standing, viewer } of this.#open)
+      if (standing.kind === 'session' && standing.session.session === session) viewer.close();
   }
+
+  /** Ends every stream whose user, password, token or role is no longer what it was opened with. */
+  review(): void {
+    const access = this.#options.access();
+    const now = this.#options.now();
+    for (const { standing, viewer } of this.#open) if (!stillStands(standing, access, now)) viewer.close();
+  }
+
+  /** Takes no more streams and waits until those that are open have ended, as `farewell` asks them to, or `ms` is over. */
+  async drain(farewell: () => void, ms: number): Promise<void> {
+    this.#draining = true;
+    farewell();
+    const deadline = performance.now() + ms;
+    while (this.#open.size > 0 && performance.now() < deadline) await pause(DRAIN_LOOK_MS);
+    for (const { viewer } of this.#open) viewer.cut();
+  }
+
+  #count(user: string, by: 1 | -1): void {
+    const count = (this.#perUser.get(user) ?? 0) + by;
+    if (count > 0) this.#perUser.set(user, count);
+    else this.#perUser.delete(user);
+    this.#options.onCount(this.#open.size);
+  }
+}
+
+function cutOff(reply: FastifyReply): FastifyReply {
+  reply.hijack();
+  reply.raw.destroy();
+  return reply;
 }

@@ -8,7 +8,6 @@ const draft = (bytes = 1): EventDraft => ({
   topic: 'monitor/maj',
   device: 'a',
   key: 'device a',
-  legacyFrame: undefined,
   frameOf: () => Buffer.alloc(bytes),
 });
 const seqs = (events: readonly HouseEvent[] | undefined): readonly number[] | undefined =>
@@ -45,6 +44,15 @@ suite('event ring', () => {
     assert.equal(seqs(ring.after({ epoch: 'e', seq: 6 })), undefined);
     ring.push(draft());
     assert.deepEqual(seqs(ring.after({ epoch: 'e', seq: 7 })), [8]);
+  });
+
+  test('frames of the old servers count as well, and all that is known is given oldest first', () => {
+    const ring = new EventRing('e', 1_000);
+    const oldOf = () => ({ page: Buffer.alloc(RING_BYTES_MAX / 4), fact: Buffer.alloc(RING_BYTES_MAX / 4) });
+    for (let count = 0; count < 3; count++) ring.push({ ...draft(), oldOf });
+    assert.deepEqual(seqs(ring.all()), [3]);
+    ring.push(draft());
+    assert.deepEqual(seqs(ring.all()), [3, 4]);
   });
 
   test('another epoch is another life, whose numbers mean nothing here', () => {

@@ -174,12 +174,13 @@ suite('what a viewer may and wants to see', () => {
 suite('the end of a stream', () => {
   test('a viewer that takes nothing is cut after half a minute, one that catches up is not, and heartbeats go to those who keep up', () => {
     const rig = linked();
-    const [stalled, slow, quick] = [rig.join({}, 10_000), rig.join({}, 10_000), rig.join()];
+    const [stalled, slow, quick] = [rig.join({}, 1), rig.join({}, 1), rig.join()];
     quick.blocks();
     rig.hub.change(changeOf('a', 'On'));
+    rig.hub.beat();
+    quick.blocks();
     rig.nowMs = STALL_MS_MAX;
     slow.blocks();
-    quick.blocks();
     rig.hub.beat();
     assert.deepEqual([stalled.sink.closed, slow.sink.takeAll(), quick.sink.takeAll()], [false, ':\n\n', ':\n\n']);
     rig.nowMs += 1;
@@ -192,6 +193,26 @@ suite('the end of a stream', () => {
     assert.deepEqual([slow.sink.closed, quick.sink.closed, rig.hub.viewers], [true, true, 0]);
     rig.hub.change(changeOf('a', 'Off'));
   });
+
+  test('at a stop each viewer, of old addresses too, is told a moment of its own to come back, and nothing after that', () => {
+    const rig = linked();
+    const sinks = [rig.join().sink, new TestSink(), new TestSink()] as const;
+    rig.hub.joinPages(sinks[1], undefined);
+    rig.hub.joinFacts(sinks[2], undefined);
+    let share = 0;
+    rig.hub.farewell(() => {
+      share += 0.25;
+      return share;
+    });
+    rig.hub.change(changeOf('a', 'On'));
+    rig.hub.beat();
+    const last = sinks.map((sink) => sink.takeAll().split('\n\n').at(-2));
+    assert.deepEqual(
+      last,
+      [2_000, 3_000, 4_000].map((ms) => `: restarting\nretry: ${ms}`),
+    );
+    assert.ok(sinks.every(({ ended, closed }) => ended && !closed));
+  });
 });
 
 suite('the old address', () => {
@@ -199,7 +220,7 @@ suite('the old address', () => {
     const rig = new Rig();
     rig.hub.change(changeOf('a', 'On'));
     const sink = new TestSink();
-    rig.hub.joinLegacy(sink, undefined);
+    rig.hub.joinPages(sink, undefined);
     assert.equal(sink.takeAll(), '');
     rig.hub.change(changeOf('317', 'l\'été\n"x"'));
     rig.hub.tell('alarm/state', { mode: 'armed' }, 'm', true);
@@ -221,7 +242,7 @@ suite('the old address', () => {
       [undefined, []],
     ] as const) {
       const sink = new TestSink();
-      rig.hub.joinLegacy(sink, since);
+      rig.hub.joinPages(sink, since);
       const states = parseBlocks(sink.takeAll()).flatMap(({ data }) =>
         data ? [(JSON.parse(data) as { state: string }).state] : [],
       );
@@ -229,14 +250,68 @@ suite('the old address', () => {
     }
   });
 
+  test('a replay larger than what may wait for a viewer is no reason to cut it', () => {
+    const rig = linked();
+    for (let index = 0; index < 100; index++) rig.hub.change(changeOf('a', 'x'.repeat(4_000)));
+    const sink = new TestSink(1);
+    rig.hub.joinPages(sink, 'e-0');
+    rig.hub.change(changeOf('a', 'last'));
+    assert.equal(parseBlocks(sink.takeAll()).filter(({ data }) => data).length, 101);
+    assert.equal(sink.closed, false);
+  });
+
   test('never has a value left out: a viewer that can not keep up is cut', () => {
     const rig = linked();
     const sink = new TestSink(10_000);
-    rig.hub.joinLegacy(sink, undefined);
+    rig.hub.joinPages(sink, undefined);
     rig.hub.change(changeOf('a', '1'));
     rig.hub.change(changeOf('a', '2'));
     assert.equal(sink.closed, true);
     rig.hub.beat();
     assert.equal(rig.hub.viewers, 0);
+  });
+});
+
+suite('the old Node server', () => {
+  const facts = (sink: TestSink): readonly string[] =>
+    parseBlocks(sink.takeAll()).flatMap(({ event, data }) => (data === undefined ? [] : [`${event} ${data}`]));
+
+  test('gives all facts it knows as one array first, then each as it comes, without a name', () => {
+    const rig = linked();
+    rig.hub.change(changeOf('306', 'On'));
+    rig.hub.tell('alarm/state', { mode: 'armed' }, 'm', true);
+    rig.hub.change(changeOf('b', 'l\'été\n"x"'));
+    const sink = new TestSink();
+    rig.hub.joinFacts(sink, undefined);
+    const backlog = 'data: [{"id":"306","state":"On"},{"id":"b","state":"l\'été\\n\\"x\\""}]\n\nid: e-3\n\n';
+    assert.equal(sink.takeAll(), backlog);
+    rig.hub.change(changeOf('306', 'Off'));
+    rig.hub.link(false);
+    assert.equal(sink.takeAll(), 'data: {"id":"306","state":"Off"}\n\nid: e-4\n\n');
+  });
+
+  test('knows no more than the ring, and begins with an empty array when nothing happened', () => {
+    const hub = new Hub('e', () => 0, 2);
+    const early = new TestSink();
+    hub.joinFacts(early, undefined);
+    assert.deepEqual(facts(early), ['message []']);
+    for (const state of ['1', '2', '3']) hub.change(changeOf('a', state));
+    const late = new TestSink();
+    hub.joinFacts(late, undefined);
+    assert.deepEqual(facts(late), ['message [{"id":"a","state":"2"},{"id":"a","state":"3"}]']);
+  });
+
+  test('gives one who comes back what it missed, one by one, and all again when that is no longer known', () => {
+    const rig = linked();
+    for (const state of ['1', '2']) rig.hub.change(changeOf('a', state));
+    for (const [since, seen] of [
+      ['e-1', ['message {"id":"a","state":"2"}']],
+      ['e-2', []],
+      ['x-1', ['message [{"id":"a","state":"1"},{"id":"a","state":"2"}]']],
+    ] as const) {
+      const sink = new TestSink();
+      rig.hub.joinFacts(sink, since);
+      assert.deepEqual(facts(sink), seen);
+    }
   });
 });

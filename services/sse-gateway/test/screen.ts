@@ -27,6 +27,8 @@ export class TestSink implements Sink {
   readonly #weight: number;
   #waiting: Buffer[] = [];
   #onDrained: (() => void) | undefined;
+  /** Ended in peace; what waits may still be taken. */
+  ended = false;
   closed = false;
 
   constructor(weight = 0) {
@@ -38,13 +40,17 @@ export class TestSink implements Sink {
   }
 
   write(bytes: Buffer): void {
-    if (this.closed) throw new Error('expected no bytes after the end');
+    if (this.closed || this.ended) throw new Error('expected no bytes after the end');
     this.#waiting.push(bytes);
   }
 
   onceDrained(callback: () => void): void {
     if (this.#onDrained) throw new Error('expected one callback at a time');
     this.#onDrained = callback;
+  }
+
+  end(): void {
+    this.ended = true;
   }
 
   close(): void {

@@ -168,6 +168,25 @@ export class Bus implements AsyncDisposable {
     );
   }
 
+  /**
+   * Publishes below a peer's own root, whose names the contract does not build; never retained.
+   *
+   * @throws AssertionError when this service may not publish it
+   */
+  publishForeign(
+    topic: string,
+    payload: Buffer,
+    {
+      mid = newMid(),
+      max_age_s,
+      timeout_ms = PUBLISH_TIMEOUT_MS,
+    }: PublishOptions & { readonly max_age_s?: number } = {},
+  ): Promise<PublishOutcome> {
+    const verdict = mayPublish(this.#identity, topic);
+    assert(verdict.allowed, verdict.allowed ? '' : verdict.reason);
+    return this.#send({ topic, payload, qos: 1, retain: false, mid, max_age_s }, timeout_ms);
+  }
+
   /** Receives a topic of the contract as it happens, and what is retained of it first. Nothing waits for an absent service. */
   subscribe<Key extends TopicKey>(key: Key, handler: (message: Received) => void): void {
     const definition = TOPICS[key];

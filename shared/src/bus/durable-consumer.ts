@@ -23,6 +23,11 @@ export interface DurableConsumerOptions {
   readonly probe?: () => Promise<void>;
   /** Calls back when the consumer starts or stops taking messages, with the reason. */
   readonly onState?: (taking: boolean, reason?: string) => void;
+  /**
+   * Filters of peers' topics to subscribe to, beside what the contract promises. The session keeps them; what is
+   * retained below them comes once in the life of this consumer.
+   */
+  readonly peers?: readonly string[];
   /** Published by the broker as a legacy last will when this consumer dies. */
   readonly last_will?: string;
   readonly now?: () => number;
@@ -56,6 +61,7 @@ export class DurableConsumer implements AsyncDisposable {
   #batches: Batch[] = [];
   /** Work under way in any epoch: nothing new begins beyond `overlap` even across a reconnection. */
   #running = 0;
+  #arePeersSubscribed = false;
   /** Counts connections: what was read on one is never acknowledged on another. */
   #epoch = 0;
   /** Between the broker's CONNACK and the end of the connection. */
@@ -89,7 +95,10 @@ export class DurableConsumer implements AsyncDisposable {
       if (this.#queue.length < HELD_MAX) next();
       else this.#release = next;
     };
-    this.#client.on('connect', () => options.onState?.(true));
+    this.#client.on('connect', () => {
+      this.#subscribePeers();
+      options.onState?.(true);
+    });
     this.#client.on('close', () => this.#onClose());
     this.#client.on('error', (error) => options.log.warn({ reason: error.message }, 'durable connection failed'));
   }
@@ -105,6 +114,17 @@ export class DurableConsumer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #subscribePeers(): void {
+    const { peers = [], log } = this.#options;
+    if (peers.length === 0) return;
+    // At a reconnection retained messages come only when the session itself was lost [MQTT-3.3.1-10].
+    const rh = this.#arePeersSubscribed ? 1 : 0;
+    this.#client.subscribe([...peers], { qos: 1, rh }, (error) => {
+      if (error) log.error({ reason: error.message }, 'subscription refused');
+      else this.#arePeersSubscribed = true;
+    });
   }
 
   #onPublish(packet: IPublishPacket): void {
