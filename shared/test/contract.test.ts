@@ -13,10 +13,12 @@ const exampleTopic = ({ pattern }: TopicDefinition, speaker: Party): string =>
     '#',
     '5',
   );
+/** Peers' topics are free to everybody who is logged in; these are the mesh's own. */
+const OWN_TOPICS = TOPIC_LIST.filter(({ foreign }) => foreign === undefined);
 const publishable = (role: Party): readonly string[] =>
-  TOPIC_LIST.filter((topic) => mayPublish(who(role), exampleTopic(topic, role)).allowed).map(({ pattern }) => pattern);
+  OWN_TOPICS.filter((topic) => mayPublish(who(role), exampleTopic(topic, role)).allowed).map(({ pattern }) => pattern);
 const readable = (role: Party): readonly string[] =>
-  TOPIC_LIST.filter((topic) => mayRead(who(role), exampleTopic(topic, 'alarm'))).map(({ pattern }) => pattern);
+  OWN_TOPICS.filter((topic) => mayRead(who(role), exampleTopic(topic, 'alarm'))).map(({ pattern }) => pattern);
 
 /** What asks somebody to act: old ones must die, and none may wait on the broker for the next subscriber. */
 const COMMANDS = [
@@ -25,6 +27,7 @@ const COMMANDS = [
   TOPICS.alarm_cmd_verified,
   TOPICS.domoticz_in,
   TOPICS.domoticz_cmd,
+  TOPICS.zigbee_cmd,
   TOPICS.db_record,
   TOPICS.notify_out,
 ];
@@ -61,7 +64,7 @@ suite('every topic', () => {
 
 suite('people and devices', () => {
   test('a device reports changes and a last will, and nothing that commands, sends SMS or writes the database', () => {
-    assert.deepEqual(publishable('device'), ['monitor/maj', 'monitor/ha', 'monitor/last-will']);
+    assert.deepEqual(publishable('device'), ['monitor/maj', 'monitor/ha', 'monitor/dz', 'monitor/last-will']);
     assert.deepEqual(readable('device'), ['monitor/state/{id}']);
   });
 
@@ -69,17 +72,19 @@ suite('people and devices', () => {
     assert.deepEqual(publishable('local'), [
       'monitor/maj',
       'monitor/ha',
+      'monitor/dz',
       'monitor/last-will',
       'sms/out',
       'alarm/cmd',
       'domoticz/cmd',
+      'zigbee/cmd',
       'db/record',
       'notify/out',
     ]);
   });
 
   test('no role of people, not even admin, may speak as a service does', () => {
-    const outputs = TOPIC_LIST.filter(({ from }) =>
+    const outputs = TOPIC_LIST.filter(({ from, foreign }) =>
       from.every((party) => (SERVICES as readonly Party[]).includes(party)),
     );
     assert.ok(outputs.length > 10);
@@ -166,6 +171,16 @@ suite('verdicts', () => {
   });
 
   test('every own root is a plain first level', () => {
-    assert.deepEqual([...OWN_ROOTS].sort(), ['alarm', 'db', 'domoticz', 'linky', 'mesh', 'monitor', 'notify', 'sms']);
+    assert.deepEqual([...OWN_ROOTS].sort(), [
+      'alarm',
+      'db',
+      'domoticz',
+      'linky',
+      'mesh',
+      'monitor',
+      'notify',
+      'sms',
+      'zigbee',
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 // Owns monitor-api's variables.
 import { flag, integer, parsed } from '@monitor-mesh/shared/config.ts';
+import { HOUSE_VARIABLES } from '@monitor-mesh/shared/house.ts';
 import { parseDatabaseUrl } from '@monitor-mesh/shared/store/open-store.ts';
 
 export const MONITOR_API_VARIABLES = {
@@ -7,6 +8,7 @@ export const MONITOR_API_VARIABLES = {
     "Whether the old addresses answer; false says 'API non autorisée' as the old site did",
     true,
   ),
+  HOUSE_TZ: HOUSE_VARIABLES.HOUSE_TZ,
   API_PUBLISH_TIMEOUT_MS: integer("Longest wait for the broker's answer, ms", 5_000, 100, 60_000),
   SMS_REPEAT_WINDOW_S: integer('Seconds in which the same envoi_sms text is one SMS; 0 sends each', 60, 0, 86_400),
   API_DATABASE_URL: parsed(

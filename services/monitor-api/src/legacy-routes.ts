@@ -1,15 +1,19 @@
-// Owns the old addresses: json.php on both paths, and the one call of ajax.php that old pages make after each event.
+// Owns the old addresses of json.php, on both paths; those of ajax.php stand in ajax-routes.ts.
 import type { Bus, PublishOutcome } from '@monitor-mesh/shared/bus/bus.ts';
 import type { RouteAccess } from '@monitor-mesh/shared/http/gate.ts';
 import { newMid } from '@monitor-mesh/shared/mid.ts';
+import type { StoreReader } from '@monitor-mesh/shared/store/store.ts';
 import { isoOf } from '@monitor-mesh/shared/time.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { addAjaxRoutes } from './ajax-routes.ts';
 import type { HouseView } from './house-view.ts';
 import { decideLegacyCommand, type LegacyCommand, type LegacyParameters } from './legacy-command.ts';
 import { idempotencyKey, replyFault, replyOutcome } from './publish-reply.ts';
 import type { RepeatGuard } from './repeat-guard.ts';
 
 export interface LegacyRoutesOptions {
+  readonly reader: () => Promise<StoreReader>;
+  readonly zone: string;
   readonly enabled: boolean;
   readonly timeout_ms: number;
   readonly bus: () => Bus;
@@ -19,7 +23,6 @@ export interface LegacyRoutesOptions {
 }
 
 const JSON_PATHS = ['/monitor/api/json.php', '/api/json.php'];
-const AJAX_PATHS = ['/monitor/ajax.php', '/ajax.php'];
 const HTML = 'text/html; charset=UTF-8';
 /** The old answer of the stub that Home Assistant's rest sensor reads. */
 const REST_STUB = [{ data: '998' }];
@@ -52,24 +55,8 @@ export function addLegacyRoutes(app: FastifyInstance, options: LegacyRoutesOptio
         handler: (request, reply) => answer(request, reply, options),
         schema: { hide: true } as object,
       });
-    for (const url of AJAX_PATHS)
-      scope.route({
-        method: ['GET', 'POST'],
-        url,
-        config: { access: { kind: 'public' } },
-        handler: answerAjax,
-        schema: { hide: true } as object,
-      });
+    addAjaxRoutes(scope, options);
   });
-}
-
-/** Old pages clear the one-row table after each event; there is nothing to clear, and their call must not fail. */
-function answerAjax(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const query = request.query as LegacyParameters;
-  if (query.app === 'maj' && query.command === '6') return reply.type(HTML).send('');
-  return reply
-    .code(410)
-    .send({ error: 'gone', message: 'this call of ajax.php is gone; see /api/docs for its successor' });
 }
 
 async function answer(
@@ -104,8 +91,8 @@ async function perform(
     case 'envoi_sms':
       return replyOutcome(
         reply,
-        await options.repeats.once(command.text, () =>
-          options.bus().publish('sms_out', {}, { id: mid, text: command.text }, sending),
+        await options.repeats.once(command.text, mid, (first) =>
+          options.bus().publish('sms_out', {}, { id: first, text: command.text }, { ...sending, mid: first }),
         ),
         () => reply.type('application/json; charset=utf-8').send(JSON.stringify(`envoi_sms:${command.text}`)),
       );

@@ -32,7 +32,13 @@ function readValue(value: string): { readonly key: string; readonly shown: strin
 }
 
 /** `app=services`: variables by their place in the list, from 1 on, then the household's messages. */
-export function variablesOf({ rows, images, states, messages, elements }: VariablesInput): Readonly<Record<string, object>> {
+export function variablesOf({
+  rows,
+  images,
+  states,
+  messages,
+  elements,
+}: VariablesInput): Readonly<Record<string, object>> {
   const pictures = new Map(images.map((image) => [image.texte, image]));
   const entries = [
     ...rows.filter((row) => isVariable(row) && row.Actif !== '0').map((row) => entryOf(row, states, pictures)),
@@ -45,7 +51,8 @@ function entryOf(row: Dispositif, states: States, pictures: ReadonlyMap<string, 
   const value = row.Actif === '5' ? row.param : (states.get(reportingId(row))?.state ?? NOTHING);
   const { key, shown, contenu } = readValue(value);
   const picture = pictures.get(key);
-  const isShown = row.id1_html !== '' && row.id1_html !== '#' && picture !== undefined && !/^(?:none)?$/u.test(picture.image);
+  const isShown =
+    row.id1_html !== '' && row.id1_html !== '#' && picture !== undefined && !/^(?:none)?$/u.test(picture.image);
   return {
     idx: row.idx ?? '',
     idm: row.idm ?? '',

@@ -8,6 +8,7 @@ export const phpJson = (value: unknown): string =>
     .replace(/[\u{10000}-\u{10ffff}]/gu, escaped);
 
 const escaped = (character: string): string =>
-  Array.from({ length: character.length }, (_, index) =>
-    `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
   ).join('');

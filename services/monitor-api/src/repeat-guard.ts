@@ -5,7 +5,9 @@ const TEXTS_MAX = 1_000;
 
 interface Sent {
   readonly at_ms: number;
-  readonly outcome: Promise<PublishOutcome>;
+  readonly mid: string;
+  /** Absent once nobody knows whether it was sent: the next attempt sends the same message again. */
+  outcome: Promise<PublishOutcome> | undefined;
 }
 
 export class RepeatGuard {
@@ -18,21 +20,26 @@ export class RepeatGuard {
     this.#now = now;
   }
 
-  /** Sends a text, unless the same was sent within the window: then its outcome is the answer. What failed is not remembered. */
-  async once(text: string, send: () => Promise<PublishOutcome>): Promise<PublishOutcome> {
+  /**
+   * Sends a text, unless the same was sent within the window: then its outcome is the answer. What failed is forgotten; what
+   * may have been sent is sent again under its first `mid`, so that it is one message whatever became of the first attempt.
+   */
+  async once(text: string, mid: string, send: (mid: string) => Promise<PublishOutcome>): Promise<PublishOutcome> {
     this.#forgetOld();
     const before = this.#sent.get(text);
-    if (before) return before.outcome;
-    const sent: Sent = { at_ms: this.#now(), outcome: send() };
+    if (before?.outcome) return before.outcome;
+    const sent: Sent = before ?? { at_ms: this.#now(), mid, outcome: undefined };
+    sent.outcome = send(sent.mid);
     if (this.#windowMs > 0) this.#sent.set(text, sent);
-    let kept = false;
+    let kind: PublishOutcome['kind'] | undefined;
     try {
       const outcome = await sent.outcome;
-      kept = outcome.kind === 'acknowledged';
+      kind = outcome.kind;
       return outcome;
     } finally {
+      if (kind === 'unknown') sent.outcome = undefined;
       // By now the same text may have been sent anew: that memory is not ours to erase.
-      if (!kept && this.#sent.get(text) === sent) this.#sent.delete(text);
+      else if (kind !== 'acknowledged' && this.#sent.get(text) === sent) this.#sent.delete(text);
     }
   }
 

@@ -57,6 +57,8 @@ class MonitorApi implements Service {
       bus,
       view,
       now,
+      reader: () => this.#openReader(),
+      zone: this.#config.HOUSE_TZ,
       repeats: new RepeatGuard(this.#config.SMS_REPEAT_WINDOW_S * 1_000, now),
     });
     addApiRoutes(app, {

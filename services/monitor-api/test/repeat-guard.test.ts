@@ -18,9 +18,9 @@ class Rig {
   }
 
   once(text: string, outcome: (mid: string) => PublishOutcome = good): Promise<PublishOutcome> {
-    return this.guard.once(text, async () => {
+    return this.guard.once(text, `m${this.sent + 1}`, async (mid) => {
       this.sent += 1;
-      return outcome(`m${this.sent}`);
+      return outcome(mid);
     });
   }
 }
@@ -48,10 +48,21 @@ suite('repeat guard', () => {
     assert.deepEqual(await rig.once('SOS'), good('m2'));
   });
 
+  test('what may have been sent is sent again as the same message, so that a retry is no second SMS', async () => {
+    const rig = new Rig();
+    const unknown = (mid: string): PublishOutcome => ({ kind: 'unknown', mid });
+    assert.deepEqual(await rig.once('SOS', unknown), unknown('m1'));
+    assert.deepEqual(await rig.once('SOS', unknown), unknown('m1'));
+    assert.deepEqual(await rig.once('SOS'), good('m1'));
+    assert.deepEqual([await rig.once('SOS'), rig.sent], [good('m1'), 3]);
+    rig.nowMs = WINDOW_MS;
+    assert.deepEqual(await rig.once('SOS'), good('m4'));
+  });
+
   test('a sending that throws is not remembered either', async () => {
     const rig = new Rig();
     await assert.rejects(
-      rig.guard.once('SOS', () => Promise.reject(new Error('no'))),
+      rig.guard.once('SOS', 'm0', () => Promise.reject(new Error('no'))),
       { message: 'no' },
     );
     assert.deepEqual(await rig.once('SOS'), good('m1'));
@@ -60,7 +71,7 @@ suite('repeat guard', () => {
   test('a late failure does not erase the memory of the newer sending', async () => {
     const rig = new Rig();
     const slow = Promise.withResolvers<PublishOutcome>();
-    const first = rig.guard.once('SOS', () => slow.promise);
+    const first = rig.guard.once('SOS', 'm0', () => slow.promise);
     rig.nowMs = WINDOW_MS;
     await rig.once('SOS');
     slow.resolve(bad('m0'));

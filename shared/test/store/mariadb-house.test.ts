@@ -1,5 +1,6 @@
 // The house's own MariaDB, which the PHP site reads: its tables as that site made them, and what befalls a server.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { openMariadbReader, openMariadbStore } from '../../src/store/mariadb/store.ts';
 import { change, changes, delivery, message, record } from './deliveries.ts';
@@ -211,6 +212,7 @@ suite('a MariaDB server of its own', { skip: noMariadb }, () => {
     const { url } = await mariadbBench(server, t);
     await using store = await openMariadbStore({ url, statement_ms: 300 });
     process.kill(server.pid, 'SIGSTOP');
+    while (!/\) T /u.test(readFileSync(`/proc/${server.pid}/stat`, 'utf8'))) await new Promise(setImmediate);
     await assert.rejects(store.apply(changes(3)), { code: 'store_unavailable', retryable: true });
     process.kill(server.pid, 'SIGCONT');
     const { applied, duplicates } = await store.apply(changes(3));

@@ -20,7 +20,7 @@ async function place(t: TestContext): Promise<Place> {
   const folder = await temporaryFolder(t);
   const migrations = join(folder, 'sql');
   await cp(RELEASED, migrations, { recursive: true });
-  await writeFile(join(migrations, '0002_note.sql'), 'CREATE TABLE note (text TEXT NOT NULL) STRICT;\n');
+  await writeFile(join(migrations, '0003_note.sql'), 'CREATE TABLE note (text TEXT NOT NULL) STRICT;\n');
   return { path: join(folder, 'mesh.db'), migrations };
 }
 
@@ -47,17 +47,17 @@ suite('migrations of SQLite', () => {
     assert.deepEqual(schemaOf(options.path), after);
     const rows = rowsIn(options.path, 'SELECT number, name, sha256 FROM schema_migration ORDER BY number');
     assert.deepEqual(rows[0], { number: 1, name: '0001_foundation.sql', sha256: first?.sha256 });
-    assert.equal(rows[1]?.name, '0002_note.sql');
+    assert.equal(rows.at(-1)?.name, '0003_note.sql');
   });
 
   test('a database of an older release keeps its rows and gets what is pending', async (t) => {
     const options = await place(t);
-    await rename(join(options.migrations, '0002_note.sql'), join(options.migrations, 'later'));
+    await rename(join(options.migrations, '0003_note.sql'), join(options.migrations, 'later'));
     {
       await using store = await openSqliteStore(options);
       await store.apply(changes(3));
     }
-    await rename(join(options.migrations, 'later'), join(options.migrations, '0002_note.sql'));
+    await rename(join(options.migrations, 'later'), join(options.migrations, '0003_note.sql'));
     await assert.rejects(tryReader(options), { code: 'store_unavailable', retryable: true });
     await using store = await openSqliteStore(options);
 
@@ -70,7 +70,7 @@ suite('migrations of SQLite', () => {
     await tryStore(options);
     const file = join(options.migrations, '0001_foundation.sql');
     await writeFile(file, `${await readFile(file, 'utf8')}-- edited\n`);
-    await writeFile(join(options.migrations, '0003_more.sql'), 'CREATE TABLE more (text TEXT) STRICT;');
+    await writeFile(join(options.migrations, '0004_more.sql'), 'CREATE TABLE more (text TEXT) STRICT;');
 
     await assertRefused(options, 'migration_changed');
   });
@@ -87,7 +87,7 @@ suite('migrations of SQLite', () => {
   test('a database of a newer release is refused to the writer and still read by a reader', async (t) => {
     const options = await place(t);
     await tryStore(options);
-    await rm(join(options.migrations, '0002_note.sql'));
+    await rm(join(options.migrations, '0003_note.sql'));
 
     await assertRefused(options, 'migration_newer');
     await using reader = await openSqliteReader(options);
@@ -97,10 +97,10 @@ suite('migrations of SQLite', () => {
   test('a gap among the files, or a number given twice, is refused', async (t) => {
     const options = await place(t);
     await tryStore(options);
-    await writeFile(join(options.migrations, '0004_more.sql'), 'CREATE TABLE more (text TEXT) STRICT;');
+    await writeFile(join(options.migrations, '0005_more.sql'), 'CREATE TABLE more (text TEXT) STRICT;');
     await assertRefused(options, 'migration_gap');
 
-    await rename(join(options.migrations, '0004_more.sql'), join(options.migrations, '0002_twice.sql'));
+    await rename(join(options.migrations, '0005_more.sql'), join(options.migrations, '0003_twice.sql'));
     await assertRefused(options, 'migration_gap');
   });
 
@@ -115,8 +115,8 @@ suite('migrations of SQLite', () => {
   test('when a file fails nothing of any pending file remains, and the repaired file is applied', async (t) => {
     const options = await place(t);
     await tryStore(options);
-    const failing = join(options.migrations, '0004_failing.sql');
-    await writeFile(join(options.migrations, '0003_good.sql'), 'CREATE TABLE good (text TEXT) STRICT;');
+    const failing = join(options.migrations, '0005_failing.sql');
+    await writeFile(join(options.migrations, '0004_good.sql'), 'CREATE TABLE good (text TEXT) STRICT;');
     await writeFile(failing, 'CREATE TABLE half (text TEXT) STRICT; INSERT INTO nowhere VALUES (1);');
     await assertRefused(options, 'migration_failed');
 
@@ -127,7 +127,7 @@ suite('migrations of SQLite', () => {
 
   test('a file that ends the transaction itself is refused', async (t) => {
     const options = await place(t);
-    await writeFile(join(options.migrations, '0003_commit.sql'), 'COMMIT;');
+    await writeFile(join(options.migrations, '0004_commit.sql'), 'COMMIT;');
 
     await assert.rejects(tryStore(options), { code: 'migration_failed' });
   });
