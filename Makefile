@@ -34,6 +34,10 @@ demo: $(INSTALLED) ## the same with a simulated house, data in ./demo-data
 credentials: $(INSTALLED) ## user, password and token of the first login
 	@mesh credentials
 
+.PHONY: import-legacy
+import-legacy: $(INSTALLED) ## takes over the old site: FROM=dump.sql or mysql://…, CONNECT=connect.py
+	@mesh import-legacy $(if $(FROM),'$(FROM)') $(if $(CONNECT),--connect '$(CONNECT)')
+
 .PHONY: check
 check: $(INSTALLED) ## types, style, generated documents, and the tests that need neither root nor services
 	tsc -p .

@@ -1,5 +1,13 @@
 // Owns `mesh import-legacy`: the old site's database and phone list become the mesh's.
-import { chmodSync, createReadStream, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  createReadStream,
+  mkdirSync,
+  type ReadStream,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
@@ -84,11 +92,20 @@ function sourceOf(from: string, environment: Environment, terminal: Terminal): O
     const source = liveSource(url);
     return { source, url, [Symbol.asyncDispose]: () => source[Symbol.asyncDispose]() };
   }
-  const file = from === '-' ? undefined : createReadStream(from, { highWaterMark: PIECE_BYTES });
+  let file: ReadStream | undefined;
+  // Opened when it is read: a fault before that would have nobody to tell.
+  const open = (): NodeJS.ReadableStream => {
+    if (from === '-') return terminal.in;
+    const opened = createReadStream(from, { highWaterMark: PIECE_BYTES });
+    file = opened;
+    return from.endsWith('.gz') ? unzipped(opened) : opened;
+  };
   return {
-    source: dumpSource(bytesOf(file ? (from.endsWith('.gz') ? unzipped(file) : file) : terminal.in, from)),
+    source: dumpSource(bytesOf(open, from)),
     url: undefined,
-    [Symbol.asyncDispose]: async () => void file?.destroy(),
+    [Symbol.asyncDispose]: async () => {
+      file?.destroy();
+    },
   };
 }
 
@@ -96,9 +113,9 @@ function sourceOf(from: string, environment: Environment, terminal: Terminal): O
 const unzipped = (file: NodeJS.ReadableStream): NodeJS.ReadableStream =>
   pipeline(file, createGunzip({ chunkSize: PIECE_BYTES }), () => undefined);
 
-async function* bytesOf(pieces: NodeJS.ReadableStream, from: string): AsyncGenerator<Uint8Array> {
+async function* bytesOf(open: () => NodeJS.ReadableStream, from: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+    for await (const piece of open()) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
   } catch (error) {
     throw new Error(`expected a dump that can be read, got '${from}' (${codeOf(error) ?? 'error'})`);
   }
