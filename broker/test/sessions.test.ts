@@ -38,8 +38,8 @@ test('messages published before the first visit of their consumers wait for them
     await publisher.publishAsync(topic, 'zero', { qos: 0 });
     await publisher.publishAsync(topic, 'one', { qos: 1 });
     await publisher.endAsync();
+    // A peer's topic travels as its sender wrote it: its QoS 0 was never promised.
     for (const service of definition.durable)
-      // A peer's topic travels as its sender wrote it: its QoS 0 was never promised.
       expected.set(service, [
         ...(expected.get(service) ?? []),
         ...(definition.foreign === undefined ? [`${topic} zero`] : []),
