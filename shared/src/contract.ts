@@ -604,7 +604,7 @@ export const TOPICS = {
     }),
     retain: true,
     from: ['monitor-api', 'sse-gateway'],
-    to: ['local', 'admin'],
+    to: ['monitor-api', 'local', 'admin'],
     example: { callers: [{ address: '192.0.2.7', app: 'maj', count: 3, last_at: AT }] },
   }),
 } as const;

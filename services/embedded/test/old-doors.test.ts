@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { runCli } from '@monitor-mesh/mesh-cli/cli.ts';
 import { openStore } from '@monitor-mesh/shared/store/open-store.ts';
 import type { Row } from '@monitor-mesh/shared/store/store.ts';
 import { dispositif } from '../../../shared/test/store/deliveries.ts';
-import { bearer, openMqtt, startMesh, type TestMesh, until } from './rig.ts';
+import { bearer, collector, openMqtt, startMesh, type TestMesh, until } from './rig.ts';
 
 const NONE = { idx: null, ID: '', idm: null, param: '', F: null, id1_html: '#', id2_html: '', car_max_id1: '99' };
 const row = (num: number, fields: object): Row => dispositif({ num, ...NONE, ...fields });
@@ -128,6 +130,26 @@ test('the plan is closed to strangers and to pages of other sites', async (t) =>
   }
   const open = await startMesh(t);
   assert.equal((await ajax(open, 'app=idxidm', '/ajax.php', { 'sec-fetch-site': 'cross-site' })).status, 401);
+});
+
+test('a refused caller is listed by address and app, and who is allowed one app gets that one', async (t) => {
+  const mesh = await startMesh(t, { API_OPEN_NETWORKS: '192.0.2.0/24' });
+  const maj = (): Promise<Response> => fetch(`${mesh.url}/api/json.php?app=maj&id=1&state=On`);
+  const message = (): Promise<Response> => fetch(`${mesh.url}/api/json.php?app=messages&name=m&contenu=x`);
+  for (const call of [maj, message]) assert.equal((await call()).status, 401);
+  const listed = async (): Promise<readonly string[]> => {
+    const answer = await fetch(`${mesh.url}/api/v1/refused-callers`, { headers: bearer(mesh.token) });
+    const { callers } = (await answer.json()) as { callers: { service: string; address: string; app: string }[] };
+    return callers.map(({ service, address, app }) => `${service} ${address} ${app}`).sort();
+  };
+  await until('both', async () => (await listed()).length === 2);
+  assert.deepEqual(await listed(), ['monitor-api 127.0.0.1 maj', 'monitor-api 127.0.0.1 messages']);
+
+  const out = collector();
+  const words = ['allow', '127.0.0.1/32', 'maj'];
+  assert.equal(await runCli(words, { DATA_DIR: mesh.folder }, out, out, new PassThrough()), 0, out.text());
+  await until('the door is open', async () => (await maj()).status === 200);
+  assert.equal((await message()).status, 401);
 });
 
 /** Bytes of one answer over a connection of its own. */

@@ -12,7 +12,7 @@ import type { HouseView } from './house-view.ts';
 import { messageNameFault } from './legacy-command.ts';
 import { setMessage } from './legacy-routes.ts';
 import { idempotencyKey, replyFault, replyOutcome } from './publish-reply.ts';
-import { ACCEPTED, DEVICE, EVENT, EVENT_QUERY, FAULTS, listOf, MESSAGE } from './schemas.ts';
+import { ACCEPTED, DEVICE, EVENT, EVENT_QUERY, FAULTS, listOf, MESSAGE, REFUSED_CALLER } from './schemas.ts';
 
 export interface ApiRoutesOptions {
   readonly timeout_ms: number;
@@ -42,6 +42,7 @@ export function addApiRoutes(app: FastifyInstance, options: ApiRoutesOptions): v
   addDevices(app, options);
   addMessages(app, options);
   addEvents(app, options);
+  addRefusedCallers(app, options);
   app.get(
     '/api/v1/health',
     {
@@ -51,6 +52,24 @@ export function addApiRoutes(app: FastifyInstance, options: ApiRoutesOptions): v
     async () => ({
       ...options.readiness(),
       services: Object.fromEntries(options.view.services),
+    }),
+  );
+}
+
+/** Who knocked at the old addresses in vain; `mesh allow` lets them in. */
+function addRefusedCallers(app: FastifyInstance, { view }: ApiRoutesOptions): void {
+  app.get(
+    '/api/v1/refused-callers',
+    {
+      config: { access: { kind: 'roles', roles: ['admin'] } },
+      schema: {
+        tags: ['health'],
+        summary: 'Callers of old addresses that were refused, by address and app; `mesh allow ADDRESS APP` lets one in',
+        response: { 200: listOf('callers', REFUSED_CALLER), ...FAULTS },
+      },
+    },
+    async () => ({
+      callers: [...view.refused].flatMap(([service, { callers }]) => callers.map((caller) => ({ service, ...caller }))),
     }),
   );
 }

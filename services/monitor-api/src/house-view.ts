@@ -8,22 +8,22 @@ import { findTopic } from '@monitor-mesh/shared/topic-index.ts';
 export type DeviceState = PayloadOf<typeof TOPICS.state>;
 export type HouseMessage = PayloadOf<typeof TOPICS.message>;
 export type ServiceStatus = PayloadOf<typeof TOPICS.status>;
+export type RefusedCallers = PayloadOf<typeof TOPICS.refused_callers>;
 
 export class HouseView {
   readonly devices = new Map<string, DeviceState>();
   readonly messages = new Map<string, HouseMessage>();
   readonly services = new Map<string, ServiceStatus>();
+  /** By the service that refused them. */
+  readonly refused = new Map<string, RefusedCallers>();
 
   /** Follows the retained topics of a bus. */
   follow(bus: Bus): void {
     this.#follow(bus, 'state', this.devices, (state) => state.id);
     this.#follow(bus, 'message', this.messages, (message) => message.name);
-    this.#follow(
-      bus,
-      'status',
-      this.services,
-      (_status, message) => findTopic(message.topic)?.parameters.service ?? message.topic,
-    );
+    const serviceOf = (_payload: unknown, { topic }: Received): string => findTopic(topic)?.parameters.service ?? topic;
+    this.#follow(bus, 'status', this.services, serviceOf);
+    this.#follow(bus, 'refused_callers', this.refused, serviceOf);
   }
 
   #follow<Key extends TopicKey>(

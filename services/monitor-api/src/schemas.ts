@@ -46,6 +46,18 @@ export const EVENT = {
   required: ['seq', 'mid', 'id', 'state', 'at', 'received_at', 'source'],
 };
 
+export const REFUSED_CALLER = {
+  type: 'object',
+  properties: {
+    service: { type: 'string' },
+    address: { type: 'string' },
+    app: { type: 'string' },
+    count: { type: 'integer' },
+    last_at: { type: 'string', format: 'date-time' },
+  },
+  required: ['service', 'address', 'app', 'count', 'last_at'],
+};
+
 export const EVENT_QUERY = {
   type: 'object',
   additionalProperties: false,
