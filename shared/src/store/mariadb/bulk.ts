@@ -15,13 +15,17 @@ export type Column = readonly [name: string, type: CellType];
 
 const cellNames = (columns: readonly Column[]): readonly string[] => columns.map((_, index) => `j.c${index}`);
 
+/** The same into a table that numbers its rows: they get their numbers in the order of the array. */
+export const insertInOrder = (table: string, columns: readonly Column[]): string =>
+  `${insertRows(table, columns)} ORDER BY j.o`;
+
 /** The array as a table `j` with the columns `c0`, `c1`… and `o`, the place in the array. */
 export const arrayTable = (types: readonly CellType[]): string =>
   `JSON_TABLE(?, '$[*]' COLUMNS (o FOR ORDINALITY, ${types
     .map((type, index) => `c${index} ${DECLARED[type]} PATH '$[${index}]' ERROR ON ERROR`)
     .join(', ')})) AS j`;
 
-/** Inserts the rows of an array in its order; where `replace` names columns, a row of a known key gets those anew. */
+/** Inserts the rows of an array; where `replace` names columns, a row of a known key gets those anew. */
 export function insertRows(table: string, columns: readonly Column[], replace: readonly string[] = []): string {
   const cells = cellNames(columns).map((name, index) =>
     columns[index]?.[1] === 'blob' ? `FROM_BASE64(${name})` : name,
@@ -31,7 +35,7 @@ export function insertRows(table: string, columns: readonly Column[], replace: r
       ? ''
       : ` ON DUPLICATE KEY UPDATE ${replace.map((column) => `${column} = VALUES(${column})`).join(', ')}`;
   return `INSERT INTO ${table} (${columns.map(([name]) => name).join(', ')}) SELECT ${cells.join(', ')}
-    FROM ${arrayTable(columns.map(([, type]) => type))} ORDER BY j.o${onKnown}`;
+    FROM ${arrayTable(columns.map(([, type]) => type))}${onKnown}`;
 }
 
 /** Cells of rows, ready to be bound. A number that is not finite becomes NULL, which every column here refuses. */

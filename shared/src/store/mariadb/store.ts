@@ -7,7 +7,7 @@ import { MariadbConnection, type MariadbOptions, type Session } from './connecti
 import { assertMigrated, migrate } from './migration.ts';
 import * as reading from './reading.ts';
 import { MEASUREMENTS, MIRRORED, numbersOf, widen } from './widening.ts';
-import { apply, type Mirrors, pruneInbox } from './writing.ts';
+import { apply, type Mirrors, pruneInbox, type WriterState } from './writing.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../../sql/mariadb', import.meta.url));
 const PING = 'SELECT MAX(number) FROM schema_migration';
@@ -70,13 +70,22 @@ const readerOn = (connection: MariadbConnection): StoreReader => ({
 
 const storeOn = (connection: MariadbConnection, mirrors: Mirrors, options: MariadbStoreOptions): Store => ({
   ...readerOn(connection),
-  apply: async (deliveries) =>
-    deliveries.length === 0
-      ? { applied: 0, duplicates: 0 }
-      : connection.transaction((session) => apply(session, deliveries, mirrors)),
+  apply: writerOn(connection, { mirrors, seriesIds: new Map() }),
   ensureTables: (tables) => connection.run((session) => ensureTables(session, tables, options)),
   pruneInbox: (before_ms) => connection.run((session) => pruneInbox(session, before_ms)),
 });
+
+const writerOn =
+  (connection: MariadbConnection, state: WriterState): Store['apply'] =>
+  async (deliveries) => {
+    if (deliveries.length === 0) return { applied: 0, duplicates: 0 };
+    try {
+      return await connection.transaction((session) => apply(session, deliveries, state));
+    } catch (error) {
+      state.seriesIds.clear();
+      throw error;
+    }
+  };
 
 async function ensureTables(
   session: Session,

@@ -1,6 +1,6 @@
 // Owns what a batch of deliveries comes to in tables: rows grouped by statement, of a repeated key only the last. Pure.
 import { DISPOSITIF_COLUMNS, TEXT_IMAGE_COLUMNS } from '../house-tables.ts';
-import type { ChangeRow, Delivery, MessageRow, RecordRow, Row } from '../store.ts';
+import type { ChangeRow, Delivery, MessageRow, ReadingRow, RecordRow, Row } from '../store.ts';
 
 type Cells = readonly unknown[];
 
@@ -24,8 +24,8 @@ export interface WritePlan {
   readonly raws: Cells[];
   readonly records: RecordGroup[];
   readonly series: Set<string>;
-  /** By series and instant: series, instant, value. */
-  readonly readings: Map<string, Cells>;
+  /** By series and instant. */
+  readonly readings: Map<string, ReadingRow>;
   readonly dispositifs: Map<number, Cells>;
   readonly textImages: Map<number, Cells>;
 }
@@ -71,7 +71,7 @@ function addRow(plan: WritePlan, row: Row, { mid, received_ms }: Delivery): void
       return addRecord(plan.records, row);
     case 'reading':
       plan.series.add(row.series);
-      plan.readings.set(`${row.ts_ms} ${row.series}`, [row.series, row.ts_ms, row.value]);
+      plan.readings.set(`${row.ts_ms} ${row.series}`, row);
       return;
     case 'dispositif':
       plan.dispositifs.set(

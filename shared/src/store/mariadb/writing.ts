@@ -2,7 +2,7 @@
 import { DISPOSITIF_COLUMNS, TEXT_IMAGE_COLUMNS } from '../house-tables.ts';
 import { quotedName } from '../identifier.ts';
 import type { ApplyResult, ChangeRow, Delivery, MessageRow } from '../store.ts';
-import { arrayTable, bound, type Column, insertRows } from './bulk.ts';
+import { arrayTable, bound, type Column, insertInOrder, insertRows } from './bulk.ts';
 import type { Session } from './connection.ts';
 import { planOf, type RecordGroup, type WritePlan } from './write-plan.ts';
 
@@ -19,7 +19,7 @@ const STATE: readonly Column[] = [
   ['source', 'text'],
   ['clock_wrong', 'integer'],
 ];
-const ADD_EVENTS = insertRows('device_event', [['mid', 'text'], ['device_id', 'text'], ...STATE]);
+const ADD_EVENTS = insertInOrder('device_event', [['mid', 'text'], ['device_id', 'text'], ...STATE]);
 const SET_DEVICES = insertRows(
   'device',
   [['id', 'text'], ...STATE],
@@ -36,7 +36,7 @@ const INSTANT = 'FROM_UNIXTIME(LEAST(GREATEST(? DIV 1000, 1), 2147483647))';
 const MIRROR_MESSAGE = `UPDATE messages SET contenu = ?, maj = ?, last_update = ${INSTANT} WHERE nom = ?`;
 const FIRST_MESSAGE = `INSERT INTO messages (contenu, maj, last_update, nom, id1_html) VALUES (?, ?, ${INSTANT}, ?, '')`;
 
-const KEEP_RAW = insertRows('raw_message', [
+const KEEP_RAW = insertInOrder('raw_message', [
   ['mid', 'text'],
   ['topic', 'longtext'],
   ['payload', 'blob'],
@@ -45,9 +45,16 @@ const KEEP_RAW = insertRows('raw_message', [
 
 const ADD_SERIES = `INSERT INTO series (name) SELECT j.c0 FROM ${arrayTable(['text'])}
   WHERE NOT EXISTS (SELECT 1 FROM series WHERE series.name = j.c0)`;
-const SET_READINGS = `INSERT INTO reading (series_id, ts_ms, value) SELECT series.id, j.c1, j.c2
-  FROM ${arrayTable(['text', 'integer', 'double'])} JOIN series ON series.name = j.c0
-  ON DUPLICATE KEY UPDATE value = VALUES(value)`;
+const SERIES_IDS = `SELECT series.name, series.id FROM ${arrayTable(['text'])} JOIN series ON series.name = j.c0`;
+const SET_READINGS = insertRows(
+  'reading',
+  [
+    ['series_id', 'integer'],
+    ['ts_ms', 'integer'],
+    ['value', 'double'],
+  ],
+  ['value'],
+);
 
 const houseColumns = (names: readonly string[]): readonly Column[] =>
   names.map((name) => [name, name === 'num' ? 'integer' : 'text']);
@@ -63,8 +70,19 @@ export interface Mirrors {
   readonly messages: boolean;
 }
 
+/** What a writer knows besides the rows. */
+export interface WriterState {
+  readonly mirrors: Mirrors;
+  /** Numbers of series by name; forgotten when a transaction fails. */
+  readonly seriesIds: Map<string, number>;
+}
+
 /** Writes deliveries whose `mid` is new, in order. Within a transaction of the caller. */
-export async function apply(session: Session, deliveries: readonly Delivery[], mirrors: Mirrors): Promise<ApplyResult> {
+export async function apply(
+  session: Session,
+  deliveries: readonly Delivery[],
+  state: WriterState,
+): Promise<ApplyResult> {
   const known = await session.rows(KNOWN, bound(deliveries.map(({ mid }) => [mid])));
   const seen = new Set(known.map(({ mid }) => String(mid)));
   const fresh = deliveries.filter(({ mid }) => {
@@ -72,11 +90,11 @@ export async function apply(session: Session, deliveries: readonly Delivery[], m
     seen.add(mid);
     return true;
   });
-  if (fresh.length > 0) await perform(session, planOf(fresh), mirrors);
+  if (fresh.length > 0) await perform(session, planOf(fresh), state);
   return { applied: fresh.length, duplicates: deliveries.length - fresh.length };
 }
 
-async function perform(session: Session, plan: WritePlan, mirrors: Mirrors): Promise<void> {
+async function perform(session: Session, plan: WritePlan, { mirrors, seriesIds }: WriterState): Promise<void> {
   const write = async (sql: string, rows: Iterable<readonly unknown[]>): Promise<void> => {
     const cells = [...rows];
     if (cells.length > 0) await session.write(sql, bound(cells));
@@ -88,11 +106,14 @@ async function perform(session: Session, plan: WritePlan, mirrors: Mirrors): Pro
   for (const [message, receivedMs] of plan.messages.values()) await setMessage(session, message, receivedMs, mirrors);
   await write(KEEP_RAW, plan.raws);
   for (const group of plan.records) await write(recordStatement(group), group.rows.values());
+  const unknown = [...plan.series].filter((name) => !seriesIds.has(name)).map((name) => [name]);
+  await write(ADD_SERIES, unknown);
+  if (unknown.length > 0)
+    for (const { name, id } of await session.rows(SERIES_IDS, bound(unknown))) seriesIds.set(String(name), Number(id));
   await write(
-    ADD_SERIES,
-    [...plan.series].map((name) => [name]),
+    SET_READINGS,
+    plan.readings.values().map(({ series, ts_ms, value }) => [seriesIds.get(series), ts_ms, value]),
   );
-  await write(SET_READINGS, plan.readings.values());
   await write(SET_DISPOSITIFS, plan.dispositifs.values());
   await write(SET_TEXT_IMAGES, plan.textImages.values());
 }
