@@ -1,11 +1,11 @@
 // The mesh as `docker compose up -d` gives it on a machine that has nothing of it: one change in, screen and database out.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connectAsync } from 'mqtt';
 import { DockerComposeEnvironment, type StartedDockerComposeEnvironment, Wait } from 'testcontainers';
+import { freePort } from './free-port.ts';
 import { until } from './rig.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -17,14 +17,6 @@ let mesh: StartedDockerComposeEnvironment;
 let url: string;
 let mqttUrl: string;
 let token: string;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
 
 const container = (service: string) => mesh.getContainer(`${service}-1`);
 

@@ -1,7 +1,6 @@
 // Owns broker and db-writer as processes of their own, as containers run them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,7 @@ import { AccessFile } from '@monitor-mesh/shared/auth/access-file.ts';
 import { readFirstLogin } from '@monitor-mesh/shared/auth/first-login.ts';
 import { digestOf, randomSecret } from '@monitor-mesh/shared/auth/password.ts';
 import { ensureSessionKey } from '@monitor-mesh/shared/http/door.ts';
+import { freePort } from '../../e2e/free-port.ts';
 import type { Scope } from '../../e2e/mesh-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -19,14 +19,6 @@ const READY_MS_MAX = 20_000;
 export interface Apart {
   readonly mqtt_port: number;
   readonly token: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }
 
 function run(scope: Scope, file: string, environment: Readonly<Record<string, string>>): ChildProcess {

@@ -1,7 +1,6 @@
 // Owns what the benchmark asks of a process: its start, its end, its CPU time and its memory, as /proc tells them.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Whatever ends with the benchmark. */
@@ -46,14 +45,6 @@ export async function untilAnswered(url: string): Promise<void> {
     if (answer?.ok) return;
     if (Date.now() > end) throw new Error(`no answer from ${url}`);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }
 
 /** CPU time of all threads of a process so far, user and system, in s. */

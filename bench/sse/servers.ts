@@ -8,7 +8,8 @@ import { AccessFile } from '@monitor-mesh/shared/auth/access-file.ts';
 import { readFirstLogin } from '@monitor-mesh/shared/auth/first-login.ts';
 import { digestOf, randomSecret } from '@monitor-mesh/shared/auth/password.ts';
 import { ensureSessionKey } from '@monitor-mesh/shared/http/door.ts';
-import { childrenOf, freePort, type Scope, start, untilAnswered } from './process.ts';
+import { freePort } from '../../e2e/free-port.ts';
+import { childrenOf, type Scope, start, untilAnswered } from './process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** As the Dockerfile gives them to Node. */

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { freePort } from '../../../e2e/free-port.ts';
 
 const PROGRAM = '/usr/sbin/mariadbd';
 const SYSTEM_TABLES = ['mysql_system_tables.sql', 'mysql_system_tables_data.sql'];
@@ -16,16 +16,6 @@ const SYSTEM_TABLES = ['mysql_system_tables.sql', 'mysql_system_tables_data.sql'
 export const noMariadb: string | false = existsSync(PROGRAM)
   ? false
   : 'no mariadbd here (as root on Debian: apt-get install mariadb-server-core)';
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP port');
-  return address.port;
-};
 
 /** One server. Its users and databases are what tests make by `sql`. */
 export class MariadbServer implements AsyncDisposable {
