@@ -19,6 +19,15 @@ export const SIMULATED_DEVICES: readonly SimulatedDevice[] = [
   { id: 'temp_cave', kind: 'temperature', mean_c: 14 },
 ];
 
+/** These speak as Zigbee2MQTT lets them, and take its commands. */
+const ZIGBEE: ReadonlyMap<string, SimulatedDevice> = new Map(
+  [
+    { id: 'prise_bureau', kind: 'switch', states: ['ON', 'OFF'] } as const,
+    { id: 'capteur_cave', kind: 'temperature', mean_c: 13.5 } as const,
+  ].map((device) => [device.id, device]),
+);
+const ZIGBEE_SET = 'zigbee2mqtt/+/set';
+
 const EVERY_MS = 1_500;
 
 /** The state a device changes to. `chance` is in [0, 1). */
@@ -37,17 +46,34 @@ export function nextState(device: SimulatedDevice, before: string | undefined, c
   }
 }
 
+/** As Zigbee2MQTT writes it. */
+const zigbeeReport = (kind: SimulatedDevice['kind'], state: string): string =>
+  JSON.stringify({ ...(kind === 'switch' ? { state } : { temperature: Number(state) }), linkquality: 90 });
+
 /** Lets the house live until the returned function is called. */
 export function simulateHouse(target: BrokerTarget, random: () => number = Math.random): () => Promise<void> {
   const client = openClient(target, { clientId: 'demo-house', clean: true });
   const states = new Map<string, string>();
+  const devices = [...SIMULATED_DEVICES, ...ZIGBEE.values()];
   let turn = 0;
+  client.subscribe(ZIGBEE_SET);
+  client.on('message', (topic, payload) => {
+    const id = topic.split('/')[1] ?? '';
+    const wish = /"state":\s*"(ON|OFF)"/u.exec(payload.toString())?.[1];
+    if (wish === undefined || ZIGBEE.get(id)?.kind !== 'switch') return;
+    states.set(id, wish);
+    client.publish(`zigbee2mqtt/${id}`, zigbeeReport('switch', wish));
+  });
   const timer = setInterval(() => {
-    const device = SIMULATED_DEVICES[turn++ % SIMULATED_DEVICES.length];
+    const device = devices[turn++ % devices.length];
     if (!device || !client.connected) return;
     const state = nextState(device, states.get(device.id), random());
     states.set(device.id, state);
-    client.publish(TOPICS.maj.pattern, encodePayload(TOPICS.maj, { id: device.id, state, source: 'demo' }), { qos: 1 });
+    if (ZIGBEE.has(device.id)) client.publish(`zigbee2mqtt/${device.id}`, zigbeeReport(device.kind, state));
+    else
+      client.publish(TOPICS.maj.pattern, encodePayload(TOPICS.maj, { id: device.id, state, source: 'demo' }), {
+        qos: 1,
+      });
   }, EVERY_MS);
   return async () => {
     clearInterval(timer);
