@@ -30,7 +30,7 @@ export async function mariadbBench(
     url,
     open: () => openMariadbStore({ ...options, url }),
     openReader: () => openMariadbReader({ ...options, url }),
-    rows: async (sql) => (await server.sql(sql, database)).map((row) => ({ ...row }) as TableRow),
+    rows: async (sql) => (await server.rows(sql, database)).map((row) => ({ ...row }) as TableRow),
     clear: async () => {
       await server.sql(CLEAR, database);
     },
