@@ -1,6 +1,7 @@
 // Owns the statements that read from MariaDB. Constant text, every value bound.
 import { dispositifOf, textImageOf } from '../house-tables.ts';
 import { assertLimit } from '../limits.ts';
+import { eventOf, messageOf } from '../rows.ts';
 import type { DeviceEvent, Dispositif, EventQuery, StoredMessage, TextImage } from '../store.ts';
 import type { Session } from './connection.ts';
 
@@ -31,26 +32,8 @@ function eventRows(session: Session, query: EventQuery): Promise<readonly Cells[
   return session.rows(WITHIN, [before_seq, from_ms, to_ms, limit]);
 }
 
-const eventOf = (row: Cells): DeviceEvent => ({
-  seq: Number(row.seq),
-  mid: String(row.mid),
-  id: String(row.device_id),
-  state: String(row.state),
-  at_ms: Number(row.at_ms),
-  received_ms: Number(row.received_ms),
-  source: String(row.source),
-  clock_wrong: row.clock_wrong === 1,
-});
-
-export async function messages(session: Session): Promise<readonly StoredMessage[]> {
-  const rows = await session.rows(MESSAGES);
-  return rows.map((row) => ({
-    name: String(row.name),
-    text: String(row.text),
-    unread: row.unread === 1,
-    at_ms: Number(row.at_ms),
-  }));
-}
+export const messages = async (session: Session): Promise<readonly StoredMessage[]> =>
+  (await session.rows(MESSAGES)).map(messageOf);
 
 export const dispositifs = async (session: Session): Promise<readonly Dispositif[]> =>
   (await session.rows(DISPOSITIFS)).map(dispositifOf);

@@ -2,6 +2,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { dispositifOf, textImageOf } from '../house-tables.ts';
 import { assertLimit } from '../limits.ts';
+import { eventOf, messageOf } from '../rows.ts';
 import type { DeviceEvent, Dispositif, EventQuery, StoredMessage, TextImage } from '../store.ts';
 
 const EVENT = 'SELECT seq, mid, device_id, state, at_ms, received_ms, source, clock_wrong FROM device_event';
@@ -60,21 +61,3 @@ export function prepareReading(db: DatabaseSync): Reading {
     ping: () => void ping.get(),
   };
 }
-
-const eventOf = (row: Record<string, SQLOutputValue>): DeviceEvent => ({
-  seq: Number(row.seq),
-  mid: String(row.mid),
-  id: String(row.device_id),
-  state: String(row.state),
-  at_ms: Number(row.at_ms),
-  received_ms: Number(row.received_ms),
-  source: String(row.source),
-  clock_wrong: row.clock_wrong === 1,
-});
-
-const messageOf = (row: Record<string, SQLOutputValue>): StoredMessage => ({
-  name: String(row.name),
-  text: String(row.text),
-  unread: row.unread === 1,
-  at_ms: Number(row.at_ms),
-});
