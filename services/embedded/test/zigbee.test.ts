@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { runCli } from '@monitor-mesh/mesh-cli/cli.ts';
 import { openStore } from '@monitor-mesh/shared/store/open-store.ts';
 import { dispositif } from '../../../shared/test/store/deliveries.ts';
-import { bearer, openMqtt, openStream, startMesh, temporaryFolder, until } from './rig.ts';
+import { bearer, collector, openMqtt, openStream, startMesh, temporaryFolder, until } from './rig.ts';
 
 /** A house whose old device table was imported before the mesh started. */
 async function houseOf(t: TestContext, environment: Readonly<Record<string, string>> = {}) {
@@ -100,4 +101,27 @@ test('a command for a device that says nothing, or that nobody knows, is answere
       .map(({ text }) => JSON.parse(text) as { id: string; ok: boolean; error?: string });
   await until('both answers', () => replies().length === 2);
   for (const { ok, error } of replies()) assert.ok(!ok && (error ?? '') !== '');
+});
+
+test('a page of the old site follows z1m over WebSocket, asks devices and switches them, as a user and not otherwise', async (t) => {
+  const { mesh, seen } = await houseOf(t);
+  await assert.rejects(openMqtt(t, mesh.ws_url), /Not authorized/u);
+  const out = collector();
+  await runCli(['user', 'add', 'tablet', '--role', 'dashboard'], { DATA_DIR: mesh.folder }, out, out, process.stdin);
+  const password = /password=(.*)/u.exec(out.text())?.[1] ?? '';
+  const basic = { authorization: `Basic ${Buffer.from(`tablet:${password}`).toString('base64')}` };
+  await until('the user is known', async () => (await fetch(`${mesh.url}/api/v1/devices`, { headers: basic })).ok);
+  const page = await openMqtt(t, mesh.ws_url, { username: 'tablet', password, protocolVersion: 4 });
+  const heard: string[] = [];
+  page.on('message', (topic, payload) => void heard.push(`${topic} ${payload}`));
+  await page.subscribeAsync('z1m/#');
+  // On connection the page says nothing on z1m, and hears it.
+  await page.publishAsync('z1m', '');
+  await page.publishAsync('zigbee2mqtt/lampe_entree/get', '{ "state":""}');
+  await page.publishAsync('zigbee2mqtt/lampe_entree/set', '{ "state":"ON"}');
+  await until('the command', () => seen.some(({ topic }) => topic === 'zigbee2mqtt/lampe_entree/set'));
+  await page.publishAsync('zigbee2mqtt/lampe_entree', '{"state":"ON"}');
+  await until('the value', () => heard.length === 2);
+  assert.equal(heard[0], 'z1m ');
+  assert.match(heard[1] ?? '', /^z1m \{.*"state":"ON"/u);
 });

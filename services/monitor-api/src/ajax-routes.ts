@@ -41,9 +41,17 @@ const SUCCESSORS: Readonly<Record<string, string>> = {
   maj: 'POST /api/v1/devices/{id}, or app=maj of json.php',
   log_dz: "Domoticz' own page",
   ha: "Home Assistant's own API",
-  mdp: 'POST /api/v1/session',
-  admin: '/api/docs',
-  adminp: '/api/docs',
+  mdp: 'POST /api/v1/login',
+  admin: 'docs/configuration.md of monitor-mesh',
+  adminp: 'docs/configuration.md of monitor-mesh',
+  dev_bd: 'the table dispositifs itself',
+  var_bd: 'the table dispositifs itself',
+  msg_bd: 'PUT /api/v1/messages/{name}',
+  upload_img: "the camera server's own page",
+  upload_conf_img: "the camera server's own page",
+  meteo_concept: "the weather service's own page",
+  infos_met: "the weather service's own page",
+  shell: 'ssh itself: the mesh runs no commands for a browser',
 };
 
 type Look = (reader: StoreReader, options: AjaxRoutesOptions) => Promise<object>;
@@ -58,7 +66,6 @@ const LOOKS: Readonly<Record<string, Look>> = {
       images: await reader.textImages(),
       states: view.devices,
       messages: [...view.messages.values()],
-      elements: new Map(),
     }),
 };
 

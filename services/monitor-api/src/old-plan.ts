@@ -83,7 +83,7 @@ export function planOf(
   { now_ms, zone }: PlanSetting,
 ): Readonly<Record<string, object>> {
   const plan: Record<string, object> = Object.create(null);
-  const devices = rows.filter((row) => (row.idm ?? '') !== '' && row.Actif in SERVERS && !isVariable(row));
+  const devices = rows.filter((row) => (row.idm ?? '') !== '' && Object.hasOwn(SERVERS, row.Actif) && !isVariable(row));
   for (const row of devices) plan[row.idm ?? ''] = entryOf(row, states, zone);
   plan['0'] = summaryOf(rows, devices, localOf(now_ms, zone));
   return plan;

@@ -13,8 +13,6 @@ export interface VariablesInput {
   readonly images: readonly TextImage[];
   readonly states: States;
   readonly messages: readonly OldMessage[];
-  /** The page's element of a message, by its name; a message that has none is its own. */
-  readonly elements: ReadonlyMap<string, string>;
 }
 
 /** What an element shows when it shows no picture. */
@@ -32,17 +30,11 @@ function readValue(value: string): { readonly key: string; readonly shown: strin
 }
 
 /** `app=services`: variables by their place in the list, from 1 on, then the household's messages. */
-export function variablesOf({
-  rows,
-  images,
-  states,
-  messages,
-  elements,
-}: VariablesInput): Readonly<Record<string, object>> {
+export function variablesOf({ rows, images, states, messages }: VariablesInput): Readonly<Record<string, object>> {
   const pictures = new Map(images.map((image) => [image.texte, image]));
   const entries = [
     ...rows.filter((row) => isVariable(row) && row.Actif !== '0').map((row) => entryOf(row, states, pictures)),
-    ...messages.map((message) => messageOf(message, elements)),
+    ...messages.map(messageOf),
   ];
   return { 0: { interval_maj: '0' }, ...Object.fromEntries(entries.map((entry, index) => [String(index + 1), entry])) };
 }
@@ -70,8 +62,8 @@ function entryOf(row: Dispositif, states: States, pictures: ReadonlyMap<string, 
   };
 }
 
-/** A message that was read leaves its element empty. */
-const messageOf = ({ name, text, unread }: OldMessage, elements: ReadonlyMap<string, string>): object => ({
+/** A message that was read leaves its element, which has the message's name, empty. */
+const messageOf = ({ name, text, unread }: OldMessage): object => ({
   idx: '',
   idm: '',
   ID: '',
@@ -83,6 +75,6 @@ const messageOf = ({ name, text, unread }: OldMessage, elements: ReadonlyMap<str
   ID_img: '',
   image: NO_IMAGE,
   icone: '',
-  ID_txt: elements.get(name) ?? name,
+  ID_txt: name,
   exist_id: 'oui',
 });
